@@ -145,6 +145,9 @@ func jsonError(err error) error {
 		}
 		return fmt.Errorf("%w: syntax error at byte %d", ErrJSON, syntactic.ByteOffset)
 	}
+	if errors.Is(err, ErrKey) {
+		return fmt.Errorf("%w: %w", ErrJSON, ErrKey)
+	}
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
 		return fmt.Errorf("%w: member of the wrong type at byte %d", ErrJSON, semantic.ByteOffset)

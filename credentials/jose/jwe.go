@@ -49,29 +49,30 @@ func Encrypt(plaintext []byte, to *JWK, enc string, opt EncryptOptions) (string,
 		return "", err
 	}
 	headers := jwe.NewHeaders()
-	for name, value := range map[string]any{
-		jwe.KeyIDKey:               to.Kid,
-		jwe.ContentTypeKey:         opt.Cty,
-		jwe.AgreementPartyUInfoKey: opt.APU,
-		jwe.AgreementPartyVInfoKey: opt.APV,
-		jwe.AlgorithmKey:           jwa.ECDH_ES,
-		jwe.ContentEncryptionKey:   jwa.ContentEncryptionAlgorithm(enc),
-	} {
-		if value == "" {
-			continue
-		}
-		if b, ok := value.([]byte); ok && len(b) == 0 {
-			continue
-		}
+	members := map[string]any{}
+	if to.Kid != "" {
+		members[jwe.KeyIDKey] = to.Kid
+	}
+	if opt.Cty != "" {
+		members[jwe.ContentTypeKey] = opt.Cty
+	}
+	if len(opt.APU) > 0 {
+		members[jwe.AgreementPartyUInfoKey] = opt.APU
+	}
+	if len(opt.APV) > 0 {
+		members[jwe.AgreementPartyVInfoKey] = opt.APV
+	}
+	for name, value := range members {
 		if err := headers.Set(name, value); err != nil {
 			return "", fmt.Errorf("header %s: %w", name, err)
 		}
 	}
+	// The library derives the key with apu and apv only if they are among the
+	// recipient's headers, and merges those into the protected header.
 	out, err := jwe.Encrypt(plaintext,
-		jwe.WithKey(jwa.ECDH_ES, pub),
+		jwe.WithKey(jwa.ECDH_ES, pub, jwe.WithPerRecipientHeaders(headers)),
 		jwe.WithContentEncryption(jwa.ContentEncryptionAlgorithm(enc)),
-		jwe.WithCompress(jwa.NoCompress),
-		jwe.WithProtectedHeaders(headers))
+		jwe.WithCompress(jwa.NoCompress))
 	if err != nil {
 		return "", fmt.Errorf("encrypt: %w", err)
 	}
