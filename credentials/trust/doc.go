@@ -1,0 +1,13 @@
+// Package trust decides whether a certificate may be relied upon for one named
+// purpose.
+//
+// There is no default: a [Policy] names its anchors, a [Profile] that says what
+// a certificate for the purpose looks like, a stance on revocation and a clock.
+// Leaving any of them out is an error, never a weaker check. Path building and
+// signatures along the path are the standard library's; everything it does not
+// check (purposes, key usage, key strength, identifiers, certificate policies,
+// revocation) is checked here, on every certificate of the path.
+//
+// The package never dials. Revocation lists come from a [CRLSource] that the
+// caller provides.
+package trust
