@@ -84,7 +84,7 @@ func TestRedisSentinel(t *testing.T) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, "sentinel monitor permits %s %s 1\n", host, port), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sentinel := sessiontest.StartRedis(t, "--include", config, "--sentinel")
+	sentinel := sessiontest.StartRedis(t, config, "--sentinel")
 	clock := start()
 	r := newRedis(t, clock.Now, session.Options{Addrs: []string{sentinel}, MasterName: "permits", Timeout: 10 * time.Second})
 	if policy, err := r.CheckEviction(t.Context()); err != nil || policy != "noeviction" {

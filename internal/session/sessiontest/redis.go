@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,7 +41,8 @@ type RedisServer struct {
 
 // NewRedisServer starts redis-server without persistence and with noeviction in
 // a directory of its own, on a free port of 127.0.0.1; args come after these
-// and override them. It ends with the test. Without a redis-server the test
+// and override them, except that the first may name a configuration file. It
+// ends with the test. Without a redis-server the test
 // fails: what holds on it is never skipped silently.
 func NewRedisServer(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
@@ -105,10 +107,15 @@ func (s *RedisServer) start() error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{
+	args := []string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 		"--maxmemory-policy", "noeviction", "--dir", s.dir,
-	}, s.args...)
+	}
+	if len(s.args) > 0 && !strings.HasPrefix(s.args[0], "-") {
+		args = append([]string{s.args[0]}, append(args, s.args[1:]...)...)
+	} else {
+		args = append(args, s.args...)
+	}
 	s.output = new(bytes.Buffer)
 	s.cmd = exec.Command(s.binary, args...)
 	s.cmd.Dir = s.dir
