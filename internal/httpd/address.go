@@ -1,0 +1,55 @@
+package httpd
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// ClientAddress returns the address that a request comes from, for rate limits.
+// X-Forwarded-For counts only as far as trusted proxies wrote it. It is the
+// zero Addr if the address cannot be read. It must not be logged.
+func ClientAddress(c echo.Context) netip.Addr {
+	addr, _ := netip.ParseAddr(c.RealIP())
+	return addr
+}
+
+// clientAddress is the router's way to find the address of the client.
+func (s *Server) clientAddress(r *http.Request) string {
+	addr, ok := remoteAddress(r.RemoteAddr)
+	if !ok {
+		return ""
+	}
+	// Every proxy appends whom it was called by: walk from the end for as
+	// long as the speaker is trusted.
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusts(addr); i-- {
+		previous, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = previous.Unmap().WithZone("")
+	}
+	return addr.String()
+}
+
+func (s *Server) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.options.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// remoteAddress reads "host:port" as the net package writes it.
+func remoteAddress(hostPort string) (netip.Addr, bool) {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap().WithZone(""), true
+}

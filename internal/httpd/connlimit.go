@@ -1,0 +1,101 @@
+package httpd
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// limitConnections returns a listener that closes connections beyond the
+// server's limits at once: waiting instead would let whoever holds the others
+// shut everybody out.
+func (s *Server) limitConnections(inner net.Listener) net.Listener {
+	return &limitListener{Listener: inner, server: s, perAddress: map[netip.Prefix]int{}}
+}
+
+type limitListener struct {
+	net.Listener
+	server *Server
+
+	mu         sync.Mutex
+	total      int
+	perAddress map[netip.Prefix]int
+}
+
+// Accept implements net.Listener.
+func (l *limitListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // http.Server asserts its type to tell passing failures
+		}
+		prefix := l.prefixOf(conn)
+		limit := l.acquire(prefix)
+		if limit == "" {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.release(prefix) })}, nil
+		}
+		if m := l.server.options.Metrics; m != nil {
+			m.ConnectionRefused(l.server.options.Name, limit)
+		}
+		_ = conn.Close() // nothing was written that could be lost
+	}
+}
+
+// prefixOf returns the network that counts as one client, or the zero Prefix if
+// only the total counts.
+func (l *limitListener) prefixOf(conn net.Conn) netip.Prefix {
+	addr, ok := remoteAddress(conn.RemoteAddr().String())
+	if !ok || l.server.trusts(addr) {
+		return netip.Prefix{}
+	}
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
+}
+
+// acquire counts a connection, or returns the name of the limit in its way.
+func (l *limitListener) acquire(prefix netip.Prefix) (limit string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total >= l.server.options.MaxConnections {
+		return "total"
+	}
+	if prefix.IsValid() {
+		if l.perAddress[prefix] >= l.server.options.MaxPerAddress {
+			return "address"
+		}
+		l.perAddress[prefix]++
+	}
+	l.total++
+	return ""
+}
+
+func (l *limitListener) release(prefix netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	if !prefix.IsValid() {
+		return
+	}
+	if l.perAddress[prefix]--; l.perAddress[prefix] == 0 {
+		delete(l.perAddress, prefix)
+	}
+}
+
+// limitedConn gives its place back when closed.
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}

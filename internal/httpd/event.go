@@ -1,0 +1,180 @@
+package httpd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// eventKey is where the event of a request is kept in its echo.Context.
+const eventKey = "tegata.event"
+
+// event is what becomes the one log line of a request. The handler and the
+// writers fill it in.
+type event struct {
+	requestID string
+	code      string
+	cause     error
+	attrs     []slog.Attr
+	encode    ErrorEncoder
+	body      *limitedBody
+	stack     string
+	abandoned bool // the client went away before there was an answer
+}
+
+// eventOf returns the event of the request, or a throw-away one for contexts
+// that did not pass through a Server, as in tests of a single handler.
+func eventOf(c echo.Context) *event {
+	if ev, ok := c.Get(eventKey).(*event); ok {
+		return ev
+	}
+	ev := &event{}
+	c.Set(eventKey, ev)
+	return ev
+}
+
+// AddLogAttrs adds attributes to the log line of the request: identifiers and
+// outcomes, never personal data or secrets.
+func AddLogAttrs(c echo.Context, attrs ...slog.Attr) {
+	ev := eventOf(c)
+	ev.attrs = append(ev.attrs, attrs...)
+}
+
+// NoteError puts an error's code and cause into the log line of the request.
+// The writers of this package do so themselves; it is for handlers that answer
+// with a page or a redirect.
+func NoteError(c echo.Context, code string, cause error) {
+	ev := eventOf(c)
+	ev.code, ev.cause = code, cause
+}
+
+type requestIDKey struct{}
+
+// RequestID returns the identifier of the request that ctx belongs to, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// newRequestID returns 128 random bits as 32 letters. Without digits it can
+// never be taken for an Individual Number and be blotted out in the log.
+func newRequestID() string {
+	var raw [16]byte
+	rand.Read(raw[:]) // never fails: the runtime ends the process instead
+	id := make([]byte, 0, 2*len(raw))
+	for _, b := range raw {
+		id = append(id, 'a'+b>>4, 'a'+b&15)
+	}
+	return string(id)
+}
+
+// observe is the outermost middleware: it gives the request its identifier,
+// answers errors and panics, and writes the log line and the metrics.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := s.options.Now()
+		ev := &event{requestID: newRequestID()}
+		c.Set(eventKey, ev)
+		request := c.Request()
+		c.SetRequest(request.WithContext(context.WithValue(request.Context(), requestIDKey{}, ev.requestID)))
+		c.Response().Header().Set("X-Request-Id", ev.requestID)
+		if m := s.options.Metrics; m != nil {
+			defer m.Begin(s.options.Name)()
+		}
+		defer func() { s.finish(c, ev, start) }()
+		if err := s.protect(next, c, ev); err != nil {
+			s.handleError(err, c)
+		}
+		return nil
+	}
+}
+
+// protect turns a panic into an error without its value, which might hold
+// anything. http.ErrAbortHandler is the standard way to drop a connection and
+// goes on.
+func (s *Server) protect(next echo.HandlerFunc, c echo.Context, ev *event) (err error) {
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+		if value == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
+			panic(value)
+		}
+		cause := fmt.Errorf("panic with a value of type %T", value)
+		var runtimeError runtime.Error
+		if e, ok := value.(error); ok && errors.As(e, &runtimeError) {
+			cause = fmt.Errorf("panic: %w", runtimeError)
+		}
+		ev.stack = frames(debug.Stack())
+		if m := s.options.Metrics; m != nil {
+			m.Panic(s.options.Name)
+		}
+		err = &Error{Status: http.StatusInternalServerError, Code: CodeServerError, Cause: cause}
+	}()
+	return next(c)
+}
+
+// frames keeps the positions of a stack and drops the argument words.
+func frames(stack []byte) string {
+	var positions []string
+	for line := range strings.Lines(string(stack)) {
+		if position, ok := strings.CutPrefix(line, "\t"); ok {
+			position, _, _ = strings.Cut(position, " ")
+			positions = append(positions, strings.TrimSpace(position))
+		}
+	}
+	return strings.Join(positions, " < ")
+}
+
+// finish writes the log line and the metrics of a request.
+func (s *Server) finish(c echo.Context, ev *event, start time.Time) {
+	took := s.options.Now().Sub(start)
+	route, method, status := s.routes.pattern(c), methodLabel(c.Request().Method), c.Response().Status
+	if ev.abandoned {
+		status = statusClientClosed
+	}
+	if m := s.options.Metrics; m != nil {
+		m.Observe(s.options.Name, route, method, status, took)
+	}
+	attrs := []slog.Attr{
+		slog.String("server", s.options.Name), slog.String("method", method), slog.String("route", route),
+		slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", ev.requestID),
+	}
+	if ev.code != "" {
+		attrs = append(attrs, slog.String("code", ev.code))
+	}
+	if ev.cause != nil {
+		attrs = append(attrs, slog.String("cause", ev.cause.Error()))
+	}
+	if ev.stack != "" {
+		attrs = append(attrs, slog.String("stack", ev.stack))
+	}
+	level := slog.LevelInfo
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	s.options.Logger.LogAttrs(c.Request().Context(), level, "request", append(attrs, ev.attrs...)...)
+}
+
+// statusClientClosed stands in the log for requests whose client went away
+// before an answer; it is never sent.
+const statusClientClosed = 499
+
+// methodLabel keeps methods to a fixed set: a client may send any word.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
