@@ -1,0 +1,284 @@
+package statuslist
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The errors of this package that callers tell apart.
+var (
+	ErrUnknownList  = errors.New("statuslist: unknown list")
+	ErrUnknownIndex = errors.New("statuslist: index was never handed out")
+	ErrUnknownKey   = errors.New("statuslist: the key that permutes this list is not configured")
+)
+
+// MinSize is the smallest list: a token must hide among this many.
+const MinSize = 10_000
+
+// Config says how lists are made.
+type Config struct {
+	// Owner names the role these lists belong to, such as "issuer"; lists of
+	// another owner are neither used nor published.
+	Owner string
+	// Keys permute the indexes, each at least 32 bytes of secret. New lists
+	// use the first; a retired key stays in the slice for as long as its lists
+	// are published.
+	Keys [][]byte
+	// Size is the number of entries of new lists, decoys included: at least
+	// MinSize, 2^17 if zero.
+	Size int
+	// Decoys is the number of entries that are never handed out; Size/16 if
+	// zero.
+	Decoys int
+}
+
+// Lists hands out status indexes and records revocations. All its methods run
+// inside the caller's transaction.
+type Lists struct {
+	owner    string
+	keys     map[string][]byte
+	keyID    string
+	size     uint64
+	capacity uint64
+}
+
+// Entry is one index of one list.
+type Entry struct {
+	ListID string
+	Index  uint64
+}
+
+// New returns the lists of one owner.
+func New(c Config) (*Lists, error) {
+	size := c.Size
+	if size == 0 {
+		size = 1 << 17
+	}
+	decoys := c.Decoys
+	if decoys == 0 {
+		decoys = size / 16
+	}
+	switch {
+	case c.Owner == "":
+		return nil, errors.New("statuslist: no owner")
+	case len(c.Keys) == 0:
+		return nil, errors.New("statuslist: no key")
+	case size < MinSize || size > 1<<30:
+		return nil, fmt.Errorf("statuslist: size %d, want %d or more", size, MinSize)
+	case decoys < 0 || decoys > size/2:
+		return nil, fmt.Errorf("statuslist: %d decoys in %d entries", decoys, size)
+	}
+	l := &Lists{owner: c.Owner, keys: map[string][]byte{}, size: uint64(size), capacity: uint64(size - decoys)}
+	for i, key := range c.Keys {
+		if len(key) < 32 {
+			return nil, fmt.Errorf("statuslist: key %d has %d bytes, want at least 32", i, len(key))
+		}
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte("tegata status list key id 1"))
+		id := hex.EncodeToString(mac.Sum(nil)[:8])
+		l.keys[id] = key
+		if i == 0 {
+			l.keyID = id
+		}
+	}
+	return l, nil
+}
+
+// Allocate hands out n indexes for tokens of a kind (type and format, spelled
+// as the caller likes), all of one list. A new list is opened when the
+// present one has fewer left. If the transaction is rolled back the indexes
+// were never handed out; once it is committed they are used up, whatever
+// becomes of the token.
+func (l *Lists) Allocate(ctx context.Context, tx *sql.Tx, tenant, kind string, n int, now time.Time) ([]Entry, error) {
+	if n <= 0 || uint64(n) > l.capacity {
+		return nil, fmt.Errorf("statuslist: cannot allocate %d entries", n)
+	}
+	id, next, size, err := l.advance(ctx, tx, tenant, kind, n)
+	if errors.Is(err, sql.ErrNoRows) {
+		if err = l.open(ctx, tx, tenant, kind, now); err == nil {
+			id, next, size, err = l.advance(ctx, tx, tenant, kind, n)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("statuslist: allocate: %w", err)
+	}
+	p, err := newPermutation(l.keys[l.keyID], tenant, id, size)
+	if err != nil {
+		return nil, err
+	}
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO status_entries (tenant, list_id, idx, invalid_at) VALUES ($1, $2, $3, 0)`)
+	if err != nil {
+		return nil, fmt.Errorf("statuslist: allocate: %w", err)
+	}
+	defer insert.Close()
+	entries := make([]Entry, n)
+	for i := range entries {
+		entries[i] = Entry{ListID: id, Index: p.index(next - uint64(n) + uint64(i))}
+		if _, err := insert.ExecContext(ctx, tenant, id, int64(entries[i].Index)); err != nil {
+			return nil, fmt.Errorf("statuslist: allocate: %w", err)
+		}
+	}
+	return entries, nil
+}
+
+// advance moves the counter of a list that has room for n more. It returns
+// sql.ErrNoRows if there is none.
+func (l *Lists) advance(ctx context.Context, tx *sql.Tx, tenant, kind string, n int) (id string, next, size uint64, err error) {
+	err = tx.QueryRowContext(ctx, `
+		UPDATE status_lists SET next = next + $1
+		WHERE tenant = $2 AND id = (
+			SELECT id FROM status_lists
+			WHERE tenant = $2 AND owner = $3 AND kind = $4 AND key_id = $5 AND accepting = 1 AND next + $1 <= capacity
+			ORDER BY created_at, id LIMIT 1)
+		AND accepting = 1 AND next + $1 <= capacity
+		RETURNING id, next, size`, n, tenant, l.owner, kind, l.keyID).Scan(&id, &next, &size)
+	return id, next, size, err
+}
+
+// open starts a list and closes those of the kind that were in use.
+func (l *Lists) open(ctx context.Context, tx *sql.Tx, tenant, kind string, now time.Time) error {
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE status_lists SET accepting = 0 WHERE tenant = $1 AND owner = $2 AND kind = $3 AND accepting = 1`,
+		tenant, l.owner, kind); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO status_lists (tenant, id, owner, kind, key_id, size, capacity, next, accepting, version, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 1, 0, $8)`,
+		tenant, rand.Text(), l.owner, kind, l.keyID, int64(l.size), int64(l.capacity), now.Unix())
+	return err
+}
+
+// Retire stops handing out indexes of the lists there are, so that the next
+// allocation opens new ones. It must be called after the database was restored
+// from a backup: the counters went back with it, and indexes handed out since
+// would come again.
+func (l *Lists) Retire(ctx context.Context, tx *sql.Tx, tenant string) error {
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE status_lists SET accepting = 0 WHERE tenant = $1 AND owner = $2`, tenant, l.owner); err != nil {
+		return fmt.Errorf("statuslist: retire: %w", err)
+	}
+	return nil
+}
+
+// Revoke makes entries INVALID, for good, and returns how many were not so
+// before. It fails with [ErrUnknownIndex] if one was never handed out.
+func (l *Lists) Revoke(ctx context.Context, tx *sql.Tx, tenant string, now time.Time, entries ...Entry) (int, error) {
+	// Always in the same order, so that two transactions cannot deadlock.
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.ListID, b.ListID), cmp.Compare(a.Index, b.Index))
+	})
+	revoked := 0
+	for _, e := range entries {
+		changed, err := l.revoke(ctx, tx, tenant, now, e)
+		if err != nil {
+			return 0, err
+		}
+		if changed {
+			revoked++
+		}
+	}
+	return revoked, nil
+}
+
+func (l *Lists) revoke(ctx context.Context, tx *sql.Tx, tenant string, now time.Time, e Entry) (changed bool, err error) {
+	var found, fresh bool
+	err = tx.QueryRowContext(ctx, `
+		SELECT 1, e.invalid_at = 0 FROM status_entries e JOIN status_lists l ON l.tenant = e.tenant AND l.id = e.list_id
+		WHERE e.tenant = $1 AND e.list_id = $2 AND e.idx = $3 AND l.owner = $4`,
+		tenant, e.ListID, int64(e.Index), l.owner).Scan(&found, &fresh)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, fmt.Errorf("%w: %d of list %s", ErrUnknownIndex, e.Index, e.ListID)
+	}
+	if err != nil {
+		return false, fmt.Errorf("statuslist: revoke: %w", err)
+	}
+	if !fresh {
+		return false, nil
+	}
+	result, err := tx.ExecContext(ctx, `
+		UPDATE status_entries SET invalid_at = $1 WHERE tenant = $2 AND list_id = $3 AND idx = $4 AND invalid_at = 0`,
+		max(now.Unix(), 1), tenant, e.ListID, int64(e.Index))
+	if err != nil {
+		return false, fmt.Errorf("statuslist: revoke: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE status_lists SET version = version + 1 WHERE tenant = $1 AND id = $2`, tenant, e.ListID); err != nil {
+		return false, fmt.Errorf("statuslist: revoke: %w", err)
+	}
+	return true, nil
+}
+
+// IDs returns the lists of a tenant, for the aggregation endpoint (section 9).
+func (l *Lists) IDs(ctx context.Context, tx *sql.Tx, tenant string) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT id FROM status_lists WHERE tenant = $1 AND owner = $2 ORDER BY id`, tenant, l.owner)
+	if err != nil {
+		return nil, fmt.Errorf("statuslist: %w", err)
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("statuslist: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// read derives the bits of a list at a moment from its rows and its decoys.
+func (l *Lists) read(ctx context.Context, tx *sql.Tx, tenant, id string, at time.Time) (*Unsigned, error) {
+	list := &Unsigned{Tenant: tenant, ListID: id, IssuedAt: at}
+	var keyID string
+	var size, capacity uint64
+	var created int64
+	err := tx.QueryRowContext(ctx, `
+		SELECT key_id, size, capacity, version, created_at FROM status_lists WHERE tenant = $1 AND id = $2 AND owner = $3`,
+		tenant, id, l.owner).Scan(&keyID, &size, &capacity, &list.Version, &created)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrUnknownList
+	}
+	if err != nil {
+		return nil, fmt.Errorf("statuslist: %w", err)
+	}
+	key, ok := l.keys[keyID]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownKey, keyID)
+	}
+	p, err := newPermutation(key, tenant, id, size)
+	if err != nil {
+		return nil, err
+	}
+	list.Bits = make([]byte, (size+7)/8)
+	set := func(index uint64) { list.Bits[index/8] |= 1 << (index % 8) }
+	p.invalidDecoys(capacity, time.Unix(created, 0), at, set)
+	rows, err := tx.QueryContext(ctx, `
+		SELECT idx FROM status_entries WHERE tenant = $1 AND list_id = $2 AND invalid_at > 0`, tenant, id)
+	if err != nil {
+		return nil, fmt.Errorf("statuslist: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var index uint64
+		if err := rows.Scan(&index); err != nil {
+			return nil, fmt.Errorf("statuslist: %w", err)
+		}
+		set(index)
+	}
+	return list, rows.Err()
+}
