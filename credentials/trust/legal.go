@@ -72,13 +72,12 @@ func ValidCorporateNumber(s string) bool {
 }
 
 // CorporateNumber puts the check digit in front of the 12 base digits of a
-// corporate number. It returns "" if base is not 12 digits that start with
-// another digit than 0.
+// corporate number. It returns "" if base is not 12 digits.
 //
 // The check digit is 9 − (Σ Pn·Qn mod 9), where Pn is the n-th base digit from
 // the right and Qn is 1 for odd and 2 for even n.
 func CorporateNumber(base string) string {
-	if len(base) != 12 || base[0] == '0' {
+	if len(base) != 12 {
 		return ""
 	}
 	sum := 0

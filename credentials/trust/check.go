@@ -1,0 +1,239 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+	"time"
+)
+
+// Extensions that are read here and not by the standard library.
+var (
+	oidKeyUsage    = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
+)
+
+// checkChain applies every rule of the profile to a path from leaf to anchor
+// whose signatures are known to be good.
+func (p Profile) checkChain(certs []*x509.Certificate, now time.Time) error {
+	leaf, anchor := certs[0], certs[len(certs)-1]
+	if len(certs) < 2 {
+		return fail(ReasonPath, "the signer's certificate is a trust anchor")
+	}
+	if p.Direct && len(certs) != 2 {
+		return fail(ReasonPath, "the signer must be certified by the trust anchor itself")
+	}
+	for i, c := range certs {
+		if err := p.checkAny(c, now); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if err := checkCA(c, certs[1:i]); err != nil {
+			return err
+		}
+		if err := p.checkLink(certs[i-1], c); err != nil {
+			return err
+		}
+	}
+	if err := p.checkLeaf(leaf); err != nil {
+		return err
+	}
+	if err := p.checkUsages(certs); err != nil {
+		return err
+	}
+	if p.IssuingAuthority {
+		return checkIssuingAuthority(leaf, anchor)
+	}
+	return nil
+}
+
+// checkAny applies the rules for every certificate of a path.
+func (p Profile) checkAny(c *x509.Certificate, now time.Time) error {
+	if err := checkValidity(c, now, "a certificate of the path"); err != nil {
+		return err
+	}
+	if c.Version != 3 {
+		return fail(ReasonProfile, "a certificate is not of version 3")
+	}
+	if c.SerialNumber.Sign() <= 0 || len(c.SerialNumber.Bytes()) > 20 {
+		return fail(ReasonProfile, "a serial number is not positive or longer than 20 octets")
+	}
+	if len(c.UnhandledCriticalExtensions) > 0 {
+		return fail(ReasonCriticalExtension, "extension %s is critical and not understood", c.UnhandledCriticalExtensions[0])
+	}
+	return p.checkKey(c)
+}
+
+func (p Profile) checkKey(c *x509.Certificate) error {
+	switch key := c.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256(), elliptic.P384(), elliptic.P521():
+			return nil
+		}
+		return fail(ReasonWeak, "a key is on a curve that is not allowed")
+	case *rsa.PublicKey:
+		if !p.AllowRSA {
+			return fail(ReasonWeak, "RSA keys are not allowed for %s", p.Name)
+		}
+		bits := key.N.BitLen()
+		if bits < 2048 || bits > 8192 || bits%8 != 0 || key.E < 65537 || key.E%2 == 0 {
+			return fail(ReasonWeak, "an RSA modulus or exponent is not acceptable")
+		}
+		return nil
+	}
+	return fail(ReasonWeak, "a key is of a kind that is not allowed")
+}
+
+// checkCA applies the rules for issuers, the anchor included. below are the
+// intermediates between this CA and the leaf.
+func checkCA(c *x509.Certificate, below []*x509.Certificate) error {
+	if !c.BasicConstraintsValid || !c.IsCA {
+		return fail(ReasonPath, "an issuer is not a CA")
+	}
+	if c.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return fail(ReasonPath, "an issuer's key usage lacks keyCertSign")
+	}
+	if c.MaxPathLen > 0 || (c.MaxPathLen == 0 && c.MaxPathLenZero) {
+		length := 0
+		for _, b := range below {
+			// Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
+			if !bytes.Equal(b.RawSubject, b.RawIssuer) {
+				length++
+			}
+		}
+		if length > c.MaxPathLen {
+			return fail(ReasonPath, "path length constraint violated")
+		}
+	}
+	return nil
+}
+
+// checkLink applies the rules between a certificate and its issuer.
+func (p Profile) checkLink(c, issuer *x509.Certificate) error {
+	switch c.SignatureAlgorithm {
+	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+		x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
+		if !p.AllowRSA {
+			return fail(ReasonWeak, "RSA signatures are not allowed for %s", p.Name)
+		}
+	default:
+		return fail(ReasonWeak, "a signature algorithm is not allowed")
+	}
+	if p.RequireKeyIdentifiers && (len(c.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0) {
+		return fail(ReasonProfile, "a key identifier is missing")
+	}
+	if len(c.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !bytes.Equal(c.AuthorityKeyId, issuer.SubjectKeyId) {
+		return fail(ReasonProfile, "an authority key identifier is not that of the issuer's key")
+	}
+	return nil
+}
+
+// checkLeaf applies the rules for the leaf but for extended key usage.
+func (p Profile) checkLeaf(leaf *x509.Certificate) error {
+	if leaf.IsCA {
+		return fail(ReasonProfile, "the signer's certificate is that of a CA")
+	}
+	if leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
+		return fail(ReasonProfile, "the signer's key usage allows to sign certificates or revocation lists")
+	}
+	if leaf.KeyUsage&p.KeyUsage != p.KeyUsage || (p.ExactKeyUsage && leaf.KeyUsage != p.KeyUsage) {
+		return fail(ReasonProfile, "the signer's key usage is not that of %s", p.Name)
+	}
+	if p.CriticalKeyUsage && !isCritical(leaf, oidKeyUsage) {
+		return fail(ReasonProfile, "key usage is not critical")
+	}
+	if p.MaxLifetime > 0 && leaf.NotAfter.Sub(leaf.NotBefore) > p.MaxLifetime {
+		return fail(ReasonProfile, "the signer's certificate is valid for too long")
+	}
+	if len(p.Policies) == 0 {
+		return nil
+	}
+	for _, policy := range leaf.Policies {
+		if slices.Contains(p.Policies, policy.String()) {
+			return nil
+		}
+	}
+	return fail(ReasonProfile, "the certificate policy is not one of %s", p.Name)
+}
+
+// checkUsages applies the rules for extended key usage: those of the profile
+// to the leaf, and the limits that CAs of the path were given.
+func (p Profile) checkUsages(certs []*x509.Certificate) error {
+	usages, present, err := extKeyUsages(certs[0])
+	if err != nil {
+		return err
+	}
+	if present && p.NoExtKeyUsage {
+		return fail(ReasonProfile, "extended key usage is not allowed for %s", p.Name)
+	}
+	if p.CriticalExtKeyUsage && !isCritical(certs[0], oidExtKeyUsage) {
+		return fail(ReasonProfile, "extended key usage is not critical")
+	}
+	if len(p.ExtKeyUsage) > 0 {
+		slices.Sort(usages)
+		if !slices.Equal(usages, slices.Sorted(slices.Values(p.ExtKeyUsage))) {
+			return fail(ReasonProfile, "extended key usage is not that of %s", p.Name)
+		}
+	}
+	for _, u := range usages {
+		if slices.Contains(p.ForbiddenExtKeyUsage, u) || (u == oidAnyUsage && len(p.ForbiddenExtKeyUsage) > 0) {
+			return fail(ReasonProfile, "extended key usage %s is not allowed for %s", u, p.Name)
+		}
+	}
+	for _, ca := range certs[1:] {
+		allowed, limited, err := extKeyUsages(ca)
+		if err != nil {
+			return err
+		}
+		if !limited || slices.Contains(allowed, oidAnyUsage) {
+			continue
+		}
+		// A leaf without the extension inherits the limits of its CA, which
+		// must then leave something that is not forbidden.
+		if !present && !slices.ContainsFunc(allowed, func(u string) bool { return !slices.Contains(p.ForbiddenExtKeyUsage, u) }) {
+			return fail(ReasonProfile, "a CA's extended key usage does not allow %s", p.Name)
+		}
+		for _, u := range usages {
+			if !slices.Contains(allowed, u) {
+				return fail(ReasonProfile, "extended key usage %s is not allowed to a CA of the path", u)
+			}
+		}
+	}
+	return nil
+}
+
+// extKeyUsages returns the OIDs of extKeyUsage in dotted form and whether the
+// extension is there. An empty one is an error (RFC 5280 section 4.2.1.12).
+func extKeyUsages(c *x509.Certificate) (usages []string, present bool, err error) {
+	for _, e := range c.Extensions {
+		if !e.Id.Equal(oidExtKeyUsage) {
+			continue
+		}
+		var oids []asn1.ObjectIdentifier
+		if rest, err := asn1.Unmarshal(e.Value, &oids); err != nil || len(rest) > 0 || len(oids) == 0 {
+			return nil, true, fail(ReasonProfile, "extended key usage is empty or malformed")
+		}
+		for _, oid := range oids {
+			usages = append(usages, oid.String())
+		}
+		return usages, true, nil
+	}
+	return nil, false, nil
+}
+
+func isCritical(c *x509.Certificate, oid asn1.ObjectIdentifier) bool {
+	for _, e := range c.Extensions {
+		if e.Id.Equal(oid) {
+			return e.Critical
+		}
+	}
+	return false
+}

@@ -1,0 +1,94 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+var (
+	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidCountry          = asn1.ObjectIdentifier{2, 5, 4, 6}
+)
+
+// checkIssuingAuthority applies ISO/IEC 18013-5 annex B.1 to the pair of IACA
+// and document signer, beyond what the profile's fields say. The presence of
+// issuerAltName and distribution points, which only inform, is not demanded:
+// authorities in use differ there.
+func checkIssuingAuthority(leaf, anchor *x509.Certificate) error {
+	if !bytes.Equal(anchor.RawSubject, anchor.RawIssuer) ||
+		anchor.CheckSignature(anchor.SignatureAlgorithm, anchor.RawTBSCertificate, anchor.Signature) != nil {
+		return fail(ReasonProfile, "the issuing authority's certificate is not self-signed")
+	}
+	if anchor.MaxPathLen != 0 || !anchor.MaxPathLenZero || !isCritical(anchor, oidBasicConstraints) {
+		return fail(ReasonProfile, "the issuing authority's basic constraints are not critical with path length 0")
+	}
+	if anchor.KeyUsage != x509.KeyUsageCertSign|x509.KeyUsageCRLSign || !isCritical(anchor, oidKeyUsage) {
+		return fail(ReasonProfile, "the issuing authority's key usage is not critical with keyCertSign and cRLSign alone")
+	}
+	if anchor.NotAfter.After(anchor.NotBefore.AddDate(20, 0, 0)) {
+		return fail(ReasonProfile, "the issuing authority's certificate is valid for more than 20 years")
+	}
+	country, ok := printableCountry(anchor.RawSubject)
+	if !ok || anchor.Subject.CommonName == "" {
+		return fail(ReasonProfile, "the issuing authority does not name its country and itself")
+	}
+	if leafCountry, ok := printableCountry(leaf.RawSubject); !ok || leafCountry != country {
+		return fail(ReasonProfile, "document signer and issuing authority are not of the same country")
+	}
+	if len(leaf.Subject.Province) > 0 && len(anchor.Subject.Province) > 0 &&
+		!slices.Equal(leaf.Subject.Province, anchor.Subject.Province) {
+		return fail(ReasonProfile, "document signer and issuing authority are not of the same state or province")
+	}
+	for _, c := range []*x509.Certificate{leaf, anchor} {
+		for _, e := range c.Extensions {
+			if e.Critical && !e.Id.Equal(oidBasicConstraints) && !e.Id.Equal(oidKeyUsage) && !e.Id.Equal(oidExtKeyUsage) {
+				return fail(ReasonCriticalExtension, "extension %s must not be critical", e.Id)
+			}
+		}
+	}
+	return nil
+}
+
+// printableCountry returns the only country of a name if it is two upper-case
+// letters in a PrintableString, as ISO/IEC 18013-5 demands.
+func printableCountry(rawName []byte) (string, bool) {
+	country, found := "", false
+	input := cryptobyte.String(rawName)
+	var name cryptobyte.String
+	if !input.ReadASN1(&name, cbasn1.SEQUENCE) {
+		return "", false
+	}
+	for !name.Empty() {
+		var rdn cryptobyte.String
+		if !name.ReadASN1(&rdn, cbasn1.SET) {
+			return "", false
+		}
+		for !rdn.Empty() {
+			var attribute, value cryptobyte.String
+			var oid asn1.ObjectIdentifier
+			var tag cbasn1.Tag
+			if !rdn.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&oid) ||
+				!attribute.ReadAnyASN1(&value, &tag) {
+				return "", false
+			}
+			if !oid.Equal(oidCountry) {
+				continue
+			}
+			if found || tag != cbasn1.PrintableString || len(value) != 2 {
+				return "", false
+			}
+			for _, b := range value {
+				if b < 'A' || b > 'Z' {
+					return "", false
+				}
+			}
+			country, found = string(value), true
+		}
+	}
+	return country, found
+}

@@ -1,0 +1,251 @@
+package trust_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+)
+
+var unknownCritical = pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}
+
+func addUnknownCritical(c *x509.Certificate) {
+	c.ExtraExtensions = append(c.ExtraExtensions, unknownCritical)
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	root := newCA(t, trusttest.CAOptions{})
+	sub := newIntermediate(t, root, trusttest.CAOptions{})
+	key := signer(t, sub.IssueSDJWTSigner, trusttest.LeafOptions{})
+	p := policy(trust.ProfileSDJWTIssuer, start, root)
+	p.Anchors[0].Formats = []credentials.Format{credentials.FormatSDJWTVC}
+	p.Anchors[0].CertifiedSeal = true
+	chain, err := p.Verify(context.Background(), key.Chain[0], key.Chain[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(chain.Certificates) != 3 || !chain.Certificates[2].Equal(root.Certificate) || len(chain.Checks) != 3 {
+		t.Errorf("chain of %d certificates with checks %v", len(chain.Certificates), chain.Checks)
+	}
+	if !chain.Anchor.Allows(credentials.FormatSDJWTVC, "urn:x") || chain.Anchor.Allows(credentials.FormatMdoc, "urn:x") {
+		t.Error("the anchor's formats are not those of the policy")
+	}
+	if entity, ok := chain.LegalEntity(); !ok || !entity.Certified {
+		t.Errorf("legal entity %+v, %v", entity, ok)
+	}
+}
+
+func TestAnchorAllows(t *testing.T) {
+	t.Parallel()
+	limited := trust.Anchor{Formats: []credentials.Format{credentials.FormatMdoc}, Types: []string{"a"}}
+	for _, tt := range []struct {
+		anchor trust.Anchor
+		format credentials.Format
+		typ    string
+		want   bool
+	}{
+		{trust.Anchor{}, credentials.FormatMdoc, "a", true},
+		{limited, credentials.FormatMdoc, "a", true},
+		{limited, credentials.FormatMdoc, "b", false},
+		{limited, credentials.FormatSDJWTVC, "a", false},
+	} {
+		if got := tt.anchor.Allows(tt.format, tt.typ); got != tt.want {
+			t.Errorf("%+v.Allows(%s, %s) = %v", tt.anchor, tt.format, tt.typ, got)
+		}
+	}
+}
+
+func TestIncompletePolicy(t *testing.T) {
+	t.Parallel()
+	root := newCA(t, trusttest.CAOptions{})
+	key := signer(t, root.IssueSDJWTSigner, trusttest.LeafOptions{})
+	tests := []struct {
+		name string
+		edit func(*trust.Policy)
+		want trust.Reason
+	}{
+		{"complete", func(*trust.Policy) {}, ""},
+		{"no profile", func(p *trust.Policy) { p.Profile = trust.Profile{} }, trust.ReasonConfiguration},
+		{"no clock", func(p *trust.Policy) { p.Now = nil }, trust.ReasonConfiguration},
+		{"no revocation", func(p *trust.Policy) { p.Revocation = nil }, trust.ReasonConfiguration},
+		{"no reason for no revocation", func(p *trust.Policy) { p.Revocation = trust.NotChecked("") }, trust.ReasonConfiguration},
+		{"checker without source", func(p *trust.Policy) { p.Revocation = trust.NewCRLChecker(nil, p.Now) }, trust.ReasonConfiguration},
+		{"K14 no anchors", func(p *trust.Policy) { p.Anchors = nil }, trust.ReasonConfiguration},
+		{"K14 empty anchor", func(p *trust.Policy) { p.Anchors[0] = trust.Anchor{} }, trust.ReasonConfiguration},
+		{"K14 duplicate anchor", func(p *trust.Policy) { p.Anchors = append(p.Anchors, p.Anchors[0]) }, trust.ReasonConfiguration},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy(trust.ProfileSDJWTIssuer, start, root)
+			tt.edit(p)
+			want(t, verify(p, key.Chain), tt.want)
+		})
+	}
+}
+
+// TestNeg changes one thing about a path root, intermediate, leaf that is good
+// otherwise. A certificate that may not issue is no step of a path for the
+// standard library, hence the reason "untrusted" for those.
+func TestNeg(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name            string
+		root, sub, leaf func(*x509.Certificate)
+		want            trust.Reason
+	}{
+		{name: "honest twin"},
+		{name: "K01 leaf is a CA", leaf: func(c *x509.Certificate) { c.BasicConstraintsValid, c.IsCA = true, true }, want: trust.ReasonProfile},
+		{name: "K01 leaf may sign certificates", leaf: func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign }, want: trust.ReasonProfile},
+		{name: "K01 leaf says it is no CA", leaf: func(c *x509.Certificate) { c.BasicConstraintsValid = true }},
+		{name: "K01 leaf without key usage", leaf: func(c *x509.Certificate) { c.KeyUsage = 0 }, want: trust.ReasonProfile},
+		{name: "K01 issuer says it is no CA", sub: func(c *x509.Certificate) { c.IsCA = false }, want: trust.ReasonUntrusted},
+		{name: "K01 issuer without basic constraints", sub: func(c *x509.Certificate) { c.BasicConstraintsValid = false }, want: trust.ReasonUntrusted},
+		{name: "K01 root without basic constraints", root: func(c *x509.Certificate) { c.BasicConstraintsValid = false }, want: trust.ReasonUntrusted},
+		{name: "K01 issuer without keyCertSign", sub: func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }, want: trust.ReasonUntrusted},
+		{name: "K01 root without keyCertSign", root: func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }, want: trust.ReasonUntrusted},
+		{name: "K01 root path length 0", root: func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }, want: trust.ReasonPath},
+		{name: "K01 root path length 1", root: func(c *x509.Certificate) { c.MaxPathLen = 1 }},
+		{name: "K01 intermediate path length 0", sub: func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }},
+		{name: "K02 unknown critical extension in leaf", leaf: addUnknownCritical, want: trust.ReasonCriticalExtension},
+		{name: "K02 unknown critical extension in intermediate", sub: addUnknownCritical, want: trust.ReasonCriticalExtension},
+		{name: "K02 unknown critical extension in root", root: addUnknownCritical, want: trust.ReasonCriticalExtension},
+		{name: "K02 unknown extension that is not critical", leaf: func(c *x509.Certificate) {
+			e := unknownCritical
+			e.Critical = false
+			c.ExtraExtensions = append(c.ExtraExtensions, e)
+		}},
+		{name: "K03 leaf for TLS servers", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, want: trust.ReasonProfile},
+		{name: "K03 leaf for OCSP", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning} }, want: trust.ReasonProfile},
+		{name: "K03 leaf for anything", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }, want: trust.ReasonProfile},
+		{name: "K03 leaf with an unrelated usage", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }},
+		{name: "K03 empty extended key usage", leaf: func(c *x509.Certificate) {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: []byte{0x30, 0}})
+		}, want: trust.ReasonProfile},
+		{name: "K03 intermediate for TLS servers only", sub: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, want: trust.ReasonProfile},
+		{name: "K03 intermediate without the leaf's usage",
+			sub:  func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} },
+			leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }, want: trust.ReasonProfile},
+		{name: "K05 leaf expired", leaf: func(c *x509.Certificate) { c.NotAfter = start.Add(day - time.Second) }, want: trust.ReasonExpired},
+		{name: "K05 leaf in its last second", leaf: func(c *x509.Certificate) { c.NotAfter = start.Add(day) }},
+		{name: "K05 leaf in its first second", leaf: func(c *x509.Certificate) { c.NotBefore = start.Add(day) }},
+		{name: "K05 leaf not yet valid", leaf: func(c *x509.Certificate) { c.NotBefore = start.Add(day + time.Second) }, want: trust.ReasonNotYetValid},
+		{name: "K05 intermediate expired", sub: func(c *x509.Certificate) { c.NotAfter = start.Add(day - time.Second) }, want: trust.ReasonExpired},
+		{name: "K05 intermediate in its last second", sub: func(c *x509.Certificate) { c.NotAfter = start.Add(day) }},
+		{name: "K05 intermediate not yet valid", sub: func(c *x509.Certificate) { c.NotBefore = start.Add(day + time.Second) }, want: trust.ReasonNotYetValid},
+		{name: "K05 root expired", root: func(c *x509.Certificate) { c.NotAfter = start.Add(day - time.Second) }, want: trust.ReasonExpired},
+		{name: "K05 root in its last second", root: func(c *x509.Certificate) { c.NotAfter = start.Add(day) }},
+		{name: "K05 root not yet valid", root: func(c *x509.Certificate) { c.NotBefore = start.Add(day + time.Second) }, want: trust.ReasonNotYetValid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			root := newCA(t, trusttest.CAOptions{Edit: tt.root})
+			sub := newIntermediate(t, root, trusttest.CAOptions{NotBefore: start, Edit: tt.sub})
+			key := signer(t, sub.IssueSDJWTSigner, trusttest.LeafOptions{NotBefore: start, Edit: tt.leaf})
+			// Half a second later, because validity counts whole seconds.
+			p := policy(trust.ProfileSDJWTIssuer, start.Add(day+time.Second/2), root)
+			want(t, verify(p, key.Chain), tt.want)
+		})
+	}
+}
+
+func TestNegPath(t *testing.T) {
+	t.Parallel()
+	root := newCA(t, trusttest.CAOptions{})
+	sub := newIntermediate(t, root, trusttest.CAOptions{})
+	key := signer(t, sub.IssueSDJWTSigner, trusttest.LeafOptions{})
+	sameName := newCA(t, trusttest.CAOptions{})
+	forged := newCA(t, trusttest.CAOptions{Edit: func(c *x509.Certificate) { c.SubjectKeyId = root.Certificate.SubjectKeyId }})
+	forgedKey := signer(t, forged.IssueSDJWTSigner, trusttest.LeafOptions{})
+	selfSigned := newCA(t, trusttest.CAOptions{Edit: func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = false, false, x509.KeyUsageDigitalSignature
+	}})
+	filler := slices.Repeat([]*x509.Certificate{sameName.Certificate}, 4)
+	tests := []struct {
+		name    string
+		anchors []*trusttest.CA
+		chain   []*x509.Certificate
+		want    trust.Reason
+	}{
+		{"honest twin", []*trusttest.CA{root}, key.Chain, ""},
+		{"intermediate missing", []*trusttest.CA{root}, key.Chain[:1], trust.ReasonUntrusted},
+		{"K06 generations of one name", []*trusttest.CA{sameName, root, forged}, key.Chain, ""},
+		{"K06 wrong generation", []*trusttest.CA{sameName}, key.Chain, trust.ReasonUntrusted},
+		{"K06 forged CA with same name and key identifier", []*trusttest.CA{root}, forgedKey.Chain, trust.ReasonUntrusted},
+		{"K13 too many certificates", []*trusttest.CA{root}, append(slices.Clone(key.Chain), filler...), trust.ReasonPath},
+		{"HAIP anchor in the chain", []*trusttest.CA{root}, append(slices.Clone(key.Chain), root.Certificate), trust.ReasonPath},
+		{"HAIP self-signed leaf", []*trusttest.CA{root}, []*x509.Certificate{selfSigned.Certificate}, trust.ReasonPath},
+		{"leaf is an anchor", []*trusttest.CA{root, selfSigned}, []*x509.Certificate{selfSigned.Certificate}, trust.ReasonPath},
+		{"no certificate", []*trusttest.CA{root}, []*x509.Certificate{nil}, trust.ReasonUntrusted},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			want(t, verify(policy(trust.ProfileSDJWTIssuer, start, tt.anchors...), tt.chain), tt.want)
+		})
+	}
+	t.Run("anchor in the chain where the profile admits it", func(t *testing.T) {
+		p := policy(trust.ProfileSDJWTIssuer, start, root)
+		p.Profile.AllowAnchorInChain = true
+		want(t, verify(p, append(slices.Clone(key.Chain), root.Certificate)), "")
+	})
+}
+
+func TestNegKeys(t *testing.T) {
+	t.Parallel()
+	ec := func(c elliptic.Curve) crypto.Signer { k, _ := ecdsa.GenerateKey(c, rand.Reader); return k }
+	_, edwards, _ := ed25519.GenerateKey(rand.Reader)
+	rsa2048, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		signer crypto.Signer
+		want   trust.Reason
+	}{
+		{"K07 P-224", ec(elliptic.P224()), trust.ReasonWeak},
+		{"K07 Ed25519", edwards, trust.ReasonWeak},
+		{"K07 RSA where only EC is allowed", rsa2048, trust.ReasonWeak},
+		{"P-256", ec(elliptic.P256()), ""},
+		{"P-384", ec(elliptic.P384()), ""},
+		{"P-521", ec(elliptic.P521()), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+" leaf", func(t *testing.T) {
+			root := newCA(t, trusttest.CAOptions{})
+			key := signer(t, root.IssueSDJWTSigner, trusttest.LeafOptions{Signer: tt.signer})
+			want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), key.Chain), tt.want)
+		})
+		t.Run(tt.name+" root", func(t *testing.T) {
+			root := newCA(t, trusttest.CAOptions{Signer: tt.signer})
+			key := signer(t, root.IssueSDJWTSigner, trusttest.LeafOptions{})
+			want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), key.Chain), tt.want)
+		})
+	}
+	t.Run("K06 authority key identifier of another key", func(t *testing.T) {
+		root := newCA(t, trusttest.CAOptions{})
+		key := signer(t, root.IssueSDJWTSigner, trusttest.LeafOptions{})
+		want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), key.Chain), "")
+		leaf, err := root.Issue(&x509.Certificate{NotBefore: start, NotAfter: start.Add(day), KeyUsage: x509.KeyUsageDigitalSignature,
+			Subject:         pkix.Name{CommonName: "leaf"},
+			ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: []byte{0x30, 4, 0x80, 2, 1, 2}}}}, key.Signer.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), []*x509.Certificate{leaf}), trust.ReasonProfile)
+	})
+}

@@ -1,0 +1,119 @@
+package trust
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// Profile says what certificates for one purpose look like. It is a value: a
+// caller with special needs copies one of the named profiles and changes a
+// field. The zero profile accepts nothing.
+//
+// Some rules are the same for every profile and are not fields: version 3, a
+// positive serial number of at most 20 octets, a leaf that is neither a CA nor
+// self-signed nor an anchor itself, CAs with basicConstraints, keyCertSign and
+// respected path length, EC keys on P-256, P-384 or P-521, signatures with
+// SHA-256 or better, and an authorityKeyIdentifier that, where it is present,
+// names the issuer's key.
+type Profile struct {
+	// Name appears in checks and errors. It is mandatory.
+	Name string
+	// KeyUsage are the bits of keyUsage that the leaf must have. With
+	// ExactKeyUsage it may have no others.
+	KeyUsage      x509.KeyUsage
+	ExactKeyUsage bool
+	// CriticalKeyUsage demands that keyUsage is marked critical.
+	CriticalKeyUsage bool
+	// ExtKeyUsage lists the OIDs that extKeyUsage must consist of, exactly.
+	// Empty means that the extension may be missing.
+	ExtKeyUsage []string
+	// CriticalExtKeyUsage demands that extKeyUsage is marked critical.
+	CriticalExtKeyUsage bool
+	// ForbiddenExtKeyUsage lists OIDs that the leaf must not have. It bars
+	// anyExtendedKeyUsage too.
+	ForbiddenExtKeyUsage []string
+	// NoExtKeyUsage bars the extension altogether.
+	NoExtKeyUsage bool
+	// Policies lists certificate policies of which the leaf must have one.
+	// Empty means no demand.
+	Policies []string
+	// AllowRSA admits RSA keys of at least 2048 bits with an exponent of at
+	// least 65537 and RSA signatures, beside the elliptic curves.
+	AllowRSA bool
+	// RequireKeyIdentifiers demands that every certificate below the anchor
+	// has an authorityKeyIdentifier equal to its issuer's subjectKeyIdentifier.
+	RequireKeyIdentifiers bool
+	// AllowAnchorInChain admits an anchor among the certificates presented,
+	// which HAIP 1.0 forbids.
+	AllowAnchorInChain bool
+	// Direct demands that the anchor issued the leaf, without intermediates.
+	Direct bool
+	// MaxLifetime limits the leaf's validity; zero means no limit.
+	MaxLifetime time.Duration
+	// IssuingAuthority applies ISO/IEC 18013-5 annex B to anchor and leaf.
+	IssuingAuthority bool
+}
+
+// Limits on what is presented, applied before any signature is checked.
+const (
+	maxIntermediates   = 4
+	maxCertificateSize = 16 << 10
+)
+
+// The named profiles, but for those of JPKI, which depend on whether test
+// cards are accepted and live in package jpki. Copy one to change it.
+var (
+	// ProfileSDJWTIssuer is for signers of SD-JWT VCs. No extended key usage
+	// is demanded, because none is standard; usages that stand for another
+	// role are refused. Document signers of mdocs are let through here, since
+	// some issuers use one certificate for both formats: anchors limited by
+	// format tell them apart.
+	ProfileSDJWTIssuer = Profile{
+		Name:     "sd-jwt-vc-issuer",
+		KeyUsage: x509.KeyUsageDigitalSignature,
+		ForbiddenExtKeyUsage: []string{
+			oidServerAuth, oidClientAuth, oidOCSPSigning, OIDMdocReader, OIDVICALSigner,
+		},
+	}
+
+	// ProfileMdocSigner is for document signers under an IACA (ISO/IEC
+	// 18013-5 annex B). The curves of RFC 5639 and Edwards curves, which the
+	// standard also allows, are not supported.
+	ProfileMdocSigner = Profile{
+		Name:                  "mdoc-document-signer",
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExactKeyUsage:         true,
+		CriticalKeyUsage:      true,
+		ExtKeyUsage:           []string{OIDMdocSigner},
+		CriticalExtKeyUsage:   true,
+		RequireKeyIdentifiers: true,
+		Direct:                true,
+		MaxLifetime:           457 * 24 * time.Hour,
+		IssuingAuthority:      true,
+	}
+
+	// ProfileStatusSigner is for signers of status list tokens. The extended
+	// key usage that the specification reserves has no number yet, so none is
+	// demanded.
+	ProfileStatusSigner = Profile{
+		Name:                 "status-list-signer",
+		KeyUsage:             x509.KeyUsageDigitalSignature,
+		ForbiddenExtKeyUsage: []string{oidServerAuth, oidClientAuth, oidOCSPSigning, OIDMdocReader, OIDVICALSigner},
+	}
+
+	// ProfileWalletProvider is for signers of wallet and key attestations.
+	// TLS usages are let through: providers' certificates carry them.
+	ProfileWalletProvider = Profile{
+		Name:                 "wallet-provider",
+		KeyUsage:             x509.KeyUsageDigitalSignature,
+		ForbiddenExtKeyUsage: []string{oidOCSPSigning, OIDMdocSigner, OIDMdocReader, OIDVICALSigner},
+	}
+
+	// ProfileVerifierAccess is for signers of OpenID4VP request objects. TLS
+	// and reader usages are let through: the same certificate often serves.
+	ProfileVerifierAccess = Profile{
+		Name:                 "verifier-access",
+		KeyUsage:             x509.KeyUsageDigitalSignature,
+		ForbiddenExtKeyUsage: []string{oidOCSPSigning, OIDMdocSigner, OIDVICALSigner},
+	}
+)
