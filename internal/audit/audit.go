@@ -1,0 +1,146 @@
+// Package audit keeps the trail of what changed the state of a tenant: an
+// append-only table, each event chained to the one before it by an HMAC under
+// a key kept outside the database, so that whoever can write to the database
+// alone can neither change nor remove an event unseen. Removing the latest
+// events together with the head is seen only by comparing the head with one
+// noted elsewhere.
+//
+// Events hold identifiers and fixed words, never personal data: what does not
+// look like an identifier is refused.
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// ErrBroken says that the trail was changed after it was written.
+var ErrBroken = errors.New("audit: the trail is broken")
+
+// Event is one thing that happened. Each text is at most 200 characters out of
+// letters, digits and ._:/@+#|-= of ASCII.
+type Event struct {
+	// Kind says what happened, such as "credential.revoked".
+	Kind string
+	// Actor says who did it: a role, a job, the identifier of an operator.
+	Actor string
+	// Object is the identifier of what it was done to.
+	Object string
+	// Outcome is a fixed word, such as "ok".
+	Outcome string
+}
+
+// Head names the latest event of a tenant. The zero value is an empty trail.
+type Head struct {
+	Sequence int64
+	MAC      []byte
+}
+
+// Log appends to the trails and verifies them.
+type Log struct {
+	key  []byte
+	word *regexp.Regexp
+}
+
+// New returns a log under a secret key of at least 32 bytes.
+func New(key []byte) (*Log, error) {
+	if len(key) < 32 {
+		return nil, fmt.Errorf("audit: key has %d bytes, want at least 32", len(key))
+	}
+	return &Log{key: key, word: regexp.MustCompile(`^[A-Za-z0-9._:/@+#|=-]{0,200}$`)}, nil
+}
+
+// Append writes an event within the transaction that does what it tells of.
+func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Time, e Event) error {
+	for _, text := range []string{e.Kind, e.Actor, e.Object, e.Outcome} {
+		if !l.word.MatchString(text) {
+			return errors.New("audit: event holds more than identifiers") // the text may be personal, so it is not repeated
+		}
+	}
+	if e.Kind == "" {
+		return errors.New("audit: event without a kind")
+	}
+	// The update locks the head until the transaction ends, so that events
+	// of one tenant follow one another.
+	var head Head
+	err := tx.QueryRowContext(ctx, `
+		INSERT INTO audit_heads (tenant, sequence, mac) VALUES ($1, 1, $2)
+		ON CONFLICT (tenant) DO UPDATE SET sequence = audit_heads.sequence + 1
+		RETURNING sequence, mac`, tenant, []byte{}).Scan(&head.Sequence, &head.MAC)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	mac := l.mac(tenant, head, at.Unix(), e)
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO audit_events (tenant, sequence, happened_at, kind, actor, object, outcome, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		tenant, head.Sequence, at.Unix(), e.Kind, e.Actor, e.Object, e.Outcome, mac); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE audit_heads SET mac = $1 WHERE tenant = $2`, mac, tenant); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
+// mac covers an event, its number and the mac before it, each with its length.
+func (l *Log) mac(tenant string, number Head, at int64, e Event) []byte {
+	h := hmac.New(sha256.New, l.key)
+	part := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+	part([]byte("tegata audit 1"))
+	part(number.MAC)
+	part(binary.BigEndian.AppendUint64(nil, uint64(number.Sequence)))
+	part(binary.BigEndian.AppendUint64(nil, uint64(at)))
+	for _, text := range []string{tenant, e.Kind, e.Actor, e.Object, e.Outcome} {
+		part([]byte(text))
+	}
+	return h.Sum(nil)
+}
+
+// Verify reads the whole trail of a tenant and returns its head, or
+// [ErrBroken] with the number of the first event that does not fit.
+func (l *Log) Verify(ctx context.Context, tx *sql.Tx, tenant string) (Head, error) {
+	var head, last Head
+	err := tx.QueryRowContext(ctx, `SELECT sequence, mac FROM audit_heads WHERE tenant = $1`, tenant).
+		Scan(&head.Sequence, &head.MAC)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Head{}, fmt.Errorf("audit: %w", err)
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT sequence, happened_at, kind, actor, object, outcome, mac FROM audit_events
+		WHERE tenant = $1 ORDER BY sequence`, tenant)
+	if err != nil {
+		return Head{}, fmt.Errorf("audit: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e Event
+		var at, sequence int64
+		var mac []byte
+		if err := rows.Scan(&sequence, &at, &e.Kind, &e.Actor, &e.Object, &e.Outcome, &mac); err != nil {
+			return Head{}, fmt.Errorf("audit: %w", err)
+		}
+		last.Sequence++
+		if sequence != last.Sequence || !hmac.Equal(mac, l.mac(tenant, last, at, e)) {
+			return Head{}, fmt.Errorf("%w at event %d", ErrBroken, last.Sequence)
+		}
+		last.MAC = mac
+	}
+	if err := rows.Err(); err != nil {
+		return Head{}, fmt.Errorf("audit: %w", err)
+	}
+	if last.Sequence != head.Sequence || !hmac.Equal(last.MAC, head.MAC) {
+		return Head{}, fmt.Errorf("%w after event %d", ErrBroken, last.Sequence)
+	}
+	return head, nil
+}
