@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -72,7 +73,8 @@ func NewRedis(o Options, now func() time.Time) (*Redis, error) {
 	}
 	step := min(o.Timeout, stepTimeout)
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
-		Addrs: o.Addrs, MasterName: o.MasterName, IsClusterMode: o.Cluster, DB: o.DB,
+		// The cluster client appends to the slice it is given.
+		Addrs: slices.Clip(slices.Clone(o.Addrs)), MasterName: o.MasterName, IsClusterMode: o.Cluster, DB: o.DB,
 		Username: o.Username, Password: o.Password,
 		SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
 		TLSConfig:   o.TLS,
