@@ -1,0 +1,30 @@
+# Everything here works on a fresh Debian machine with Go: what is missing is
+# installed by deps. GO_TEST_FLAGS is for extra flags, for example -run.
+GO ?= go
+STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
+FUZZTIME ?= 10s
+
+.PHONY: all build demo test check deps unit race fuzz node
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/tegata ./cmd/tegata
+
+demo:
+	$(GO) run ./cmd/tegata demo
+
+# The whole test command: installs what it lacks, runs everything, and ends with
+# a summary. Nothing is skipped silently: the summary names every skip.
+test: deps
+	./scripts/test.sh
+
+# Format, vet, staticcheck, the linter's configuration and the import rules.
+check:
+	./scripts/check.sh
+
+deps:
+	./scripts/deps.sh
+
+fuzz:
+	FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh

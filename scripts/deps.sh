@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what the tests need and the machine lacks: redis-server, and a Node
+# that is new enough with the packages of the other-language wallet.
+set -eu
+cd "$(dirname "$0")/.."
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+missing=
+command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
+command -v git >/dev/null || missing="$missing git"
+command -v openssl >/dev/null || missing="$missing openssl"
+# The race detector links with C.
+command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+if [ -n "$missing" ]; then
+	echo "deps: installing$missing"
+	as_root apt-get update -qq
+	# shellcheck disable=SC2086 # one word for each package
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+wallet=internal/e2e/node
+if [ -f "$wallet/package.json" ]; then
+	if ! [ -d "$wallet/node_modules" ] || [ "$wallet/package-lock.json" -nt "$wallet/node_modules/.package-lock.json" ]; then
+		echo "deps: installing the packages of the Node wallet"
+		(cd "$wallet" && npm ci --no-audit --no-fund --silent)
+	fi
+	if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+		echo "deps: Node is older than 20; installing a newer one from npm"
+		(cd "$wallet" && npm install --no-save --no-audit --no-fund --silent node@22)
+	fi
+fi

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Runs every test with the race detector and prints a summary. Skipped tests
+# are listed by name; a failure ends with exit code 1.
+set -u
+cd "$(dirname "$0")/.."
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+start=$(date +%s)
+status=0
+go test -race -shuffle=on -count=1 -timeout 30m -json ${GO_TEST_FLAGS:-} ./... >"$log" || status=$?
+go run ./internal/testsummary <"$log" || status=1
+FUZZTIME=${FUZZTIME:-5s} ./scripts/fuzz.sh || status=1
+echo "took $(($(date +%s) - start)) s"
+exit "$status"
