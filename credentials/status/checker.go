@@ -1,0 +1,271 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/trust"
+)
+
+// The bounds of a [Checker].
+const (
+	// DefaultMaxAge is how long a list is relied upon at most.
+	DefaultMaxAge = time.Hour
+	// FetchTimeout bounds one fetch, on behalf of everybody who waits for it.
+	FetchTimeout = 15 * time.Second
+
+	retryDelay = 5 * time.Second
+	maxLists   = 256
+)
+
+var (
+	// ErrUnavailable says that a list could not be fetched.
+	ErrUnavailable = errors.New("status list is unavailable")
+	// ErrRollback says that an older list was offered than one seen before.
+	ErrRollback = errors.New("status list is older than one seen before")
+)
+
+// Fetch gets uri with an Accept header and returns the body and the
+// Content-Type of a successful response. It must bound time, size (of the body
+// after any content encoding, too) and redirects, and keep away from addresses
+// that the operator does not want to be reached.
+type Fetch func(ctx context.Context, uri, accept string) (body []byte, contentType string, err error)
+
+// Checker resolves status references. Lists are cached per URI for as long as
+// they allow, so that presentations do not tell their publisher about
+// themselves; concurrent demands for a list share one fetch. It is safe for
+// concurrent use, and must not be copied or changed after first use.
+type Checker struct {
+	// Fetch, Policy and Now are mandatory.
+	Fetch  Fetch
+	Policy *trust.Policy
+	Now    func() time.Time
+	// MaxAge is how long after its fetch a list is relied upon at most,
+	// whatever it says itself; zero means [DefaultMaxAge].
+	MaxAge time.Duration
+
+	flights singleflight.Group
+	mu      sync.Mutex
+	lists   map[string]*cached
+}
+
+// cached is what is known of one list.
+type cached struct {
+	// token is nil if none was ever fetched, or if it was evicted.
+	token *Token
+	// newest is the newest iat seen. It survives eviction.
+	newest time.Time
+	// A token is used without a fetch until fresh, and until usable if the
+	// fetch fails.
+	fresh, usable time.Time
+	// failure is returned without a fetch until retry.
+	failure error
+	retry   time.Time
+}
+
+// Result is the status of one credential.
+type Result struct {
+	Value Value
+	// ListIssuedAt is the iat of the list that says so.
+	ListIssuedAt time.Time
+	// Stale is set if the list's ttl has passed and no newer one could be
+	// fetched; its exp and the checker's MaxAge have not.
+	Stale bool
+	// Chain vouches for the signer of the list.
+	Chain *trust.Chain
+	// Checks lists what was verified.
+	Checks []credentials.Check
+}
+
+// Check returns the status of a credential. It must be asked after the
+// credential itself was verified (section 8.3). Whenever the status cannot be
+// established, the error is not nil and the credential must not be accepted.
+// A nil error says nothing by itself: see Result.Value.
+func (c *Checker) Check(ctx context.Context, ref credentials.StatusRef) (Result, error) {
+	if err := CheckURI(ref.URI); err != nil {
+		return Result{}, err
+	}
+	now := c.Now()
+	token, stale, err := c.cachedToken(ref.URI, now)
+	if token == nil && err == nil {
+		token, err = c.fetch(ctx, ref.URI)
+		if err != nil {
+			if old := c.fallback(ref.URI, err, c.Now()); old != nil {
+				token, stale, err = old, true, nil
+			}
+		}
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	value, err := token.Get(ref.Index)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{
+		Value: value, ListIssuedAt: token.IssuedAt, Stale: stale, Chain: token.Chain,
+		Checks: []credentials.Check{{
+			Name:   "status",
+			Detail: fmt.Sprintf("the status list of %s says %s", token.IssuedAt.Format(time.RFC3339), value),
+		}},
+	}, nil
+}
+
+// Refresh fetches the list now, whatever is cached.
+func (c *Checker) Refresh(ctx context.Context, uri string) error {
+	if err := CheckURI(uri); err != nil {
+		return err
+	}
+	_, err := c.fetch(ctx, uri)
+	return err
+}
+
+// cachedToken returns a token that needs no fetch. After a failed fetch it
+// returns, for a while, the old token if it is still usable, else the failure.
+func (c *Checker) cachedToken(uri string, now time.Time) (*Token, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry := c.lists[uri]
+	switch {
+	case entry == nil:
+		return nil, false, nil
+	case entry.token != nil && now.Before(entry.fresh):
+		return entry.token, false, nil
+	case !now.Before(entry.retry):
+		return nil, false, nil
+	case entry.bridges(entry.failure, now):
+		return entry.token, true, nil
+	}
+	return nil, false, entry.failure
+}
+
+// bridges reports whether the old token may stand in after a failure: a
+// publisher that is away or behind is waited for, but once it serves something
+// unacceptable, nothing of it is relied upon.
+func (e *cached) bridges(failure error, now time.Time) bool {
+	waits := errors.Is(failure, ErrUnavailable) || errors.Is(failure, ErrRollback)
+	return waits && e.token != nil && now.Before(e.usable)
+}
+
+func (c *Checker) fallback(uri string, failure error, now time.Time) *Token {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if entry := c.lists[uri]; entry != nil && entry.bridges(failure, now) {
+		return entry.token
+	}
+	return nil
+}
+
+// fetch shares one fetch among all who wait for the list. A caller who gives up
+// does not end it for the others.
+func (c *Checker) fetch(ctx context.Context, uri string) (*Token, error) {
+	shared := context.WithoutCancel(ctx)
+	result := c.flights.DoChan(uri, func() (any, error) {
+		ctx, cancel := context.WithTimeout(shared, FetchTimeout)
+		defer cancel()
+		token, err := c.fetchOnce(ctx, uri)
+		if err == nil {
+			err = c.store(uri, token)
+		}
+		if err != nil {
+			c.remember(uri, err)
+			return nil, err
+		}
+		return token, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*Token), nil
+	}
+}
+
+func (c *Checker) fetchOnce(ctx context.Context, uri string) (*Token, error) {
+	body, contentType, err := c.Fetch(ctx, uri, MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != MediaType {
+		return nil, fmt.Errorf("%w: it was not served as %s", ErrUnavailable, MediaType)
+	}
+	return Verify(ctx, string(body), uri, c.Policy, c.Now())
+}
+
+// store keeps a verified token unless a newer one was seen.
+func (c *Checker) store(uri string, token *Token) error {
+	now := c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry := c.entry(uri)
+	if token.IssuedAt.Before(entry.newest) {
+		return ErrRollback
+	}
+	maxAge := c.MaxAge
+	if maxAge <= 0 {
+		maxAge = DefaultMaxAge
+	}
+	usable := now.Add(maxAge)
+	if !token.Expires.IsZero() && token.Expires.Before(usable) {
+		usable = token.Expires
+	}
+	fresh := usable
+	if token.TTL > 0 && now.Add(token.TTL).Before(usable) {
+		fresh = now.Add(token.TTL)
+	}
+	if token.Expires.IsZero() {
+		// Nothing vouches for an old list that does not say when it ends.
+		usable = fresh
+	}
+	*entry = cached{token: token, newest: token.IssuedAt, fresh: fresh, usable: usable}
+	c.evict(uri)
+	return nil
+}
+
+// remember keeps a failure for a short time, so that a dead publisher is not
+// asked again for every presentation.
+func (c *Checker) remember(uri string, err error) {
+	now := c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry := c.entry(uri)
+	entry.failure, entry.retry = err, now.Add(retryDelay)
+}
+
+func (c *Checker) entry(uri string) *cached {
+	if c.lists == nil {
+		c.lists = map[string]*cached{}
+	}
+	if c.lists[uri] == nil {
+		c.lists[uri] = &cached{}
+	}
+	return c.lists[uri]
+}
+
+// evict drops the token that ends first when there are too many. What was the
+// newest list is remembered still.
+func (c *Checker) evict(keep string) {
+	count, victim := 0, (*cached)(nil)
+	for uri, entry := range c.lists {
+		if entry.token == nil {
+			continue
+		}
+		count++
+		if uri != keep && (victim == nil || entry.usable.Before(victim.usable)) {
+			victim = entry
+		}
+	}
+	if count > maxLists && victim != nil {
+		victim.token = nil
+	}
+}

@@ -1,0 +1,19 @@
+package status
+
+import (
+	"crypto"
+	"time"
+)
+
+// VerifyWithKey checks a token by a bare key. The examples of the draft have no
+// certificates.
+func VerifyWithKey(token, uri string, pub crypto.PublicKey, now time.Time) (*Token, error) {
+	u, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	return finish(u, pub, uri, now)
+}
+
+// List returns the token's list.
+func (t *Token) List() *List { return t.list }

@@ -1,0 +1,206 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust"
+)
+
+const (
+	// TokenType is the typ header of a Status List Token in JWT form.
+	TokenType = "statuslist+jwt"
+	// MediaType is what a status list is requested and served as.
+	MediaType = "application/statuslist+jwt"
+
+	// MaxTTL is the longest ttl that is accepted.
+	MaxTTL = 366 * 24 * time.Hour
+	// ClockSkew is how far iat may lie in the future.
+	ClockSkew = 60 * time.Second
+)
+
+var (
+	// ErrToken says that a Status List Token is malformed, is of another type,
+	// speaks of another list, or has a signature that does not verify. An
+	// untrusted signer is a *trust.Error instead.
+	ErrToken = errors.New("status list token is not acceptable")
+	// ErrExpired says that a token's exp has passed.
+	ErrExpired = errors.New("status list token has expired")
+)
+
+// TokenOptions are the claims of a Status List Token besides the list.
+type TokenOptions struct {
+	// URI becomes sub: exactly the uri in the credentials.
+	URI string
+	// IssuedAt and Expires are written in whole seconds, rounded down. Expires
+	// is left out if zero.
+	IssuedAt, Expires time.Time
+	// TTL is how long a copy may be used before a new one is fetched, in
+	// whole seconds; it is left out if zero.
+	TTL time.Duration
+	// AggregationURI is optional.
+	AggregationURI string
+}
+
+// Token is a Status List Token after every check has passed.
+type Token struct {
+	// URI is the sub claim.
+	URI string
+	// IssuedAt is never zero; Expires and TTL are zero where the token does
+	// not say.
+	IssuedAt, Expires time.Time
+	TTL               time.Duration
+	// Chain says who vouches for the signer.
+	Chain *trust.Chain
+
+	list *List
+}
+
+// Get returns the status at the index, or [ErrIndex]. A credential whose index
+// is out of range must be rejected.
+func (t *Token) Get(index uint64) (Value, error) { return t.list.Get(index) }
+
+// Len returns the number of entries, decoys and padding included.
+func (t *Token) Len() uint64 { return t.list.Len() }
+
+type claims struct {
+	Subject  string           `json:"sub"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	Expires  jose.NumericDate `json:"exp,omitempty"`
+	TTL      int64            `json:"ttl,omitempty"`
+	List     *listJSON        `json:"status_list"`
+}
+
+// Sign returns the list as a Status List Token in JWT form (section 5.1) with
+// the key's chain in x5c.
+func Sign(o TokenOptions, l *List, key *keys.Key) (string, error) {
+	if err := CheckURI(o.URI); err != nil {
+		return "", fmt.Errorf("sign status list: %w", err)
+	}
+	if len(key.Chain) == 0 {
+		return "", errors.New("sign status list: the key has no certificate chain")
+	}
+	if o.TTL != 0 && (o.TTL < time.Second || o.TTL > MaxTTL) {
+		return "", errors.New("sign status list: TTL is out of bounds")
+	}
+	if o.IssuedAt.IsZero() || (!o.Expires.IsZero() && !o.Expires.After(o.IssuedAt)) {
+		return "", errors.New("sign status list: times do not fit together")
+	}
+	body, err := l.json(o.AggregationURI)
+	if err != nil {
+		return "", fmt.Errorf("sign status list: %w", err)
+	}
+	c := claims{Subject: o.URI, IssuedAt: jose.NewNumericDate(o.IssuedAt), TTL: int64(o.TTL / time.Second), List: body}
+	if !o.Expires.IsZero() {
+		c.Expires = jose.NewNumericDate(o.Expires)
+	}
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("sign status list: %w", err)
+	}
+	token, err := jose.Sign(jose.Header{Typ: TokenType, X5C: key.Chain}, payload, key.Signer)
+	if err != nil {
+		return "", fmt.Errorf("sign status list: %w", err)
+	}
+	return token, nil
+}
+
+// Verify checks a Status List Token that was fetched from uri: type, chain and
+// signature, that it speaks of this list, and its times. The policy's profile
+// decides who may sign status lists. Errors wrap [ErrToken], [ErrExpired],
+// [ErrList] or a *trust.Error.
+func Verify(ctx context.Context, token, uri string, policy *trust.Policy, now time.Time) (*Token, error) {
+	u, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	if len(u.Header.X5C) == 0 {
+		return nil, fmt.Errorf("%w: no x5c", ErrToken)
+	}
+	leaf := u.Header.X5C[0]
+	chain, err := policy.Verify(ctx, leaf, u.Header.X5C[1:])
+	if err != nil {
+		return nil, fmt.Errorf("status list signer: %w", err)
+	}
+	t, err := finish(u, leaf.PublicKey, uri, now)
+	if err != nil {
+		return nil, err
+	}
+	t.Chain = chain
+	return t, nil
+}
+
+func parseToken(token string) (*jose.Unverified, error) {
+	u, err := jose.Parse(token)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	if u.Header.Typ != TokenType {
+		return nil, fmt.Errorf("%w: wrong typ", ErrToken)
+	}
+	return u, nil
+}
+
+// finish checks everything that does not concern the signer's certificate.
+func finish(u *jose.Unverified, pub any, uri string, now time.Time) (*Token, error) {
+	payload, err := u.Verify(pub)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	c, err := readClaims(payload)
+	if err != nil {
+		return nil, err
+	}
+	if *c.Subject != uri {
+		return nil, fmt.Errorf("%w: it speaks of another list", ErrToken)
+	}
+	t := &Token{URI: uri, IssuedAt: c.IssuedAt.Time()}
+	if t.IssuedAt.After(now.Add(ClockSkew)) {
+		return nil, fmt.Errorf("%w: issued in the future", ErrToken)
+	}
+	if c.NotBefore != nil && c.NotBefore.Time().After(now.Add(ClockSkew)) {
+		return nil, fmt.Errorf("%w: not valid yet", ErrToken)
+	}
+	if c.Expires != nil {
+		if t.Expires = c.Expires.Time(); !now.Before(t.Expires) {
+			return nil, ErrExpired
+		}
+	}
+	if c.TTL != nil {
+		if *c.TTL < 1 || *c.TTL > int64(MaxTTL/time.Second) {
+			return nil, fmt.Errorf("%w: ttl is out of bounds", ErrToken)
+		}
+		t.TTL = time.Duration(*c.TTL) * time.Second
+	}
+	if t.list, err = c.List.decode(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// received is what a token from outside says. Pointers tell a missing member
+// from a zero one.
+type received struct {
+	Subject   *string           `json:"sub"`
+	IssuedAt  *jose.NumericDate `json:"iat"`
+	Expires   *jose.NumericDate `json:"exp"`
+	NotBefore *jose.NumericDate `json:"nbf"`
+	TTL       *int64            `json:"ttl"`
+	List      *listJSON         `json:"status_list"`
+}
+
+func readClaims(payload []byte) (*received, error) {
+	var c received
+	if err := jose.UnmarshalJSON(payload, &c); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	if c.Subject == nil || c.IssuedAt == nil || c.List == nil {
+		return nil, fmt.Errorf("%w: sub, iat or status_list is missing", ErrToken)
+	}
+	return &c, nil
+}
