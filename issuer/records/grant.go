@@ -1,0 +1,176 @@
+package records
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Grant is what a token stands for. It is written when the token is issued.
+type Grant struct {
+	// ID names the grant. Deriving it from the authorization code or the
+	// pre-authorized code makes the second use of a code fail with
+	// [ErrGrantExists], whatever the session store remembers.
+	ID string
+	// Root is the ID of the first grant of the line when a refresh token made
+	// this one, and empty otherwise.
+	Root string
+	// EvidenceKind says how the person was identified, for instance
+	// "jpki-signature" or "back-office".
+	EvidenceKind string
+	// Evidence is the certificate the grant rests on. It is nil for back-office
+	// evidence and after a refresh, which inherits that of the root.
+	Evidence *Evidence
+	// Expires is the end of the grant, in whole seconds: no credential can be
+	// had after it, and if it is a root, no refresh either.
+	Expires time.Time
+	// Limits holds the number of credentials to be had for each
+	// credential_configuration_id.
+	Limits map[string]int
+}
+
+// StartGrant writes a grant and its evidence. It fails with [ErrGrantExists];
+// after a refresh also with [ErrGrantUnknown], [ErrGrantRevoked] or
+// [ErrGrantExpired] if the root is; and with [ErrEvidenceRevoked].
+func (r *Records) StartGrant(ctx context.Context, tenant string, g Grant) error {
+	if g.ID == "" || g.ID == g.Root || len(g.Limits) == 0 || g.Root != "" && g.Evidence != nil {
+		return errors.New("records: incomplete grant")
+	}
+	for config, limit := range g.Limits {
+		if config == "" || limit < 1 {
+			return fmt.Errorf("records: grant of %d credentials of configuration %q", limit, config)
+		}
+	}
+	return r.DB.Write(ctx, func(tx *sql.Tx) error { return r.startGrant(ctx, tx, tenant, g) })
+}
+
+func (r *Records) startGrant(ctx context.Context, tx *sql.Tx, tenant string, g Grant) error {
+	root, pseudonym := g.ID, ""
+	switch {
+	case g.Root != "":
+		inherited, err := r.lockRoot(ctx, tx, tenant, g.Root)
+		if err != nil {
+			return err
+		}
+		root, pseudonym = g.Root, inherited
+	case g.Evidence != nil:
+		if err := r.putEvidence(ctx, tx, tenant, *g.Evidence); err != nil {
+			return err
+		}
+		pseudonym = g.Evidence.Pseudonym
+	}
+	result, err := tx.ExecContext(ctx, `
+		INSERT INTO grants (tenant, id, root_id, evidence_kind, evidence_pseudonym, created_at, expires_at, used_at, revoked_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0) ON CONFLICT (tenant, id) DO NOTHING`,
+		tenant, g.ID, root, g.EvidenceKind, pseudonym, r.Now().Unix(), g.Expires.Unix())
+	if err != nil {
+		return fmt.Errorf("records: grant: %w", err)
+	}
+	switch n, err := result.RowsAffected(); {
+	case err != nil:
+		return fmt.Errorf("records: grant: %w", err)
+	case n == 0:
+		return ErrGrantExists
+	}
+	for _, config := range slices.Sorted(maps.Keys(g.Limits)) {
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO grant_limits (tenant, grant_id, config_id, max_credentials, issued_count)
+			VALUES ($1, $2, $3, $4, 0)`, tenant, g.ID, config, g.Limits[config]); err != nil {
+			return fmt.Errorf("records: grant limit: %w", err)
+		}
+	}
+	return nil
+}
+
+// lockRoot returns the evidence of the first grant of a line that still stands.
+func (r *Records) lockRoot(ctx context.Context, tx *sql.Tx, tenant, id string) (pseudonym string, err error) {
+	var root string
+	err = tx.QueryRowContext(ctx, `SELECT root_id FROM grants WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&root)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", ErrGrantUnknown
+	case err != nil:
+		return "", fmt.Errorf("records: root grant: %w", err)
+	case root != id:
+		return "", errors.New("records: the root of a grant has a root itself")
+	}
+	if pseudonym, err = lockGrantEvidence(ctx, tx, tenant, id); err != nil {
+		return "", err
+	}
+	return pseudonym, r.lockGrant(ctx, tx, tenant, id)
+}
+
+// lockGrant locks the row of a grant until the transaction ends, and fails
+// unless the grant stands.
+func (r *Records) lockGrant(ctx context.Context, tx *sql.Tx, tenant, id string) error {
+	now := r.Now().Unix()
+	var expires, revoked int64
+	err := tx.QueryRowContext(ctx, `
+		UPDATE grants SET used_at = $1 WHERE tenant = $2 AND id = $3 RETURNING expires_at, revoked_at`,
+		now, tenant, id).Scan(&expires, &revoked)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrGrantUnknown
+	case err != nil:
+		return fmt.Errorf("records: grant: %w", err)
+	case revoked != 0:
+		return ErrGrantRevoked
+	case expires <= now:
+		return ErrGrantExpired
+	}
+	return nil
+}
+
+// lockGrantEvidence returns the pseudonym of the evidence a grant rests on,
+// empty if there is none, with the row of the evidence locked.
+func lockGrantEvidence(ctx context.Context, tx *sql.Tx, tenant, id string) (pseudonym string, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT evidence_pseudonym FROM grants WHERE tenant = $1 AND id = $2`, tenant, id).
+		Scan(&pseudonym)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", ErrGrantUnknown
+	case err != nil:
+		return "", fmt.Errorf("records: grant: %w", err)
+	case pseudonym == "":
+		return "", nil
+	}
+	return pseudonym, lockEvidence(ctx, tx, tenant, pseudonym)
+}
+
+// RevokeGrant ends a grant with all that came from refreshing it, and makes
+// every credential issued under them INVALID, as the second use of a code
+// demands. It returns how many credentials it revoked. Calling it again
+// changes nothing.
+func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (revoked int, err error) {
+	err = r.DB.Write(ctx, func(tx *sql.Tx) error {
+		// Two statements, root first: one that waited for a refresh under way
+		// would not see the grant it made.
+		for _, condition := range []string{`id = $3`, `root_id = $3`} {
+			if err := r.endGrants(ctx, tx, tenant, condition, id); err != nil {
+				return err
+			}
+		}
+		revoked, err = r.revokeWhere(ctx, tx, tenant, revocation{cause: "grant", reason: reason}, `
+			grant_id IN (SELECT g.id FROM grants g WHERE g.tenant = $1 AND (g.id = $2 OR g.root_id = $2))`, id)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return revoked, nil
+}
+
+// endGrants revokes the grants that match the condition, in which $3 is key.
+func (r *Records) endGrants(ctx context.Context, tx *sql.Tx, tenant, condition, key string) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE grants SET revoked_at = CASE WHEN revoked_at = 0 THEN $1 ELSE revoked_at END
+		WHERE tenant = $2 AND `+condition, r.Now().Unix(), tenant, key)
+	if err != nil {
+		return fmt.Errorf("records: revoke grant: %w", err)
+	}
+	return nil
+}
