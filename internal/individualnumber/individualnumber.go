@@ -37,6 +37,18 @@ func Find(s string) bool {
 // Redact returns s with everything that Find recognises replaced by
 // "[redacted]".
 func Redact(s string) string {
+	// Digits in an odd grouping count only when nothing else stands beside
+	// them, which may become true by what was just removed.
+	for {
+		redacted := redactOnce(s)
+		if redacted == s {
+			return s
+		}
+		s = redacted
+	}
+}
+
+func redactOnce(s string) string {
 	var b strings.Builder
 	done := 0
 	scan(s, func(start, end int) bool {
