@@ -1,0 +1,112 @@
+package records_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/issuer/records"
+)
+
+const childPath = "TEGATA_RECORDS_CHILD"
+
+// TestChild is not a test: it is the process that TestKill kills. It issues
+// and revokes without end, and prints a line for each answer it gets.
+func TestChild(t *testing.T) {
+	path := os.Getenv(childPath)
+	if path == "" {
+		t.Skip("runs as a child of TestKill")
+	}
+	w := newWorld(t, path)
+	err := w.StartGrant(t.Context(), tenant, records.Grant{ID: "g", Expires: start.Add(time.Hour), Limits: map[string]int{config: 1 << 40}})
+	if err != nil && !errors.Is(err, records.ErrGrantExists) {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				c := w.allocate(t, tenant, "g", 1)[0]
+				fmt.Printf("\nissued %s %s/%d\n", c.ID, c.ListID, c.Index)
+				if _, err := w.RevokeCredential(context.Background(), tenant, c.ID, "r"); err != nil {
+					t.Error(err)
+				}
+				fmt.Printf("\nrevoked %s\n", c.ID)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// runAndKill returns the lines the child printed before it was killed.
+func runAndKill(t *testing.T, path string, after time.Duration) (lines []string) {
+	t.Helper()
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$", "-test.v")
+	child.Env = append(os.Environ(), childPath+"="+path)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	scanner := bufio.NewScanner(out)
+	var kill *time.Timer
+	for scanner.Scan() {
+		if kill == nil && strings.HasPrefix(scanner.Text(), "revoked ") {
+			kill = time.AfterFunc(after, func() { _ = child.Process.Kill() })
+		}
+		lines = append(lines, scanner.Text())
+	}
+	_ = child.Wait() // it was killed
+	return lines
+}
+
+// R2, R5: after kill -9 nothing that was acknowledged is lost, and no index
+// comes again.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	indexes := map[string]bool{}
+	var revoked []string
+	for round := range 4 {
+		for _, line := range runAndKill(t, path, time.Duration(20+37*round)*time.Millisecond) {
+			switch word := strings.Fields(line); {
+			case len(word) == 3 && word[0] == "issued":
+				if indexes[word[2]] {
+					t.Errorf("%s was handed out twice", word[2])
+				}
+				indexes[word[2]] = true
+			case len(word) == 2 && word[0] == "revoked":
+				revoked = append(revoked, word[1])
+			}
+		}
+	}
+	w := newWorld(t, path)
+	err := w.DB.Read(t.Context(), func(tx *sql.Tx) error {
+		for _, id := range revoked {
+			var stands bool
+			err := tx.QueryRow(`
+				SELECT c.revoked_at = 0 OR e.invalid_at = 0 FROM issued_credentials c
+				JOIN status_entries e ON e.tenant = c.tenant AND e.list_id = c.list_id AND e.idx = c.idx
+				WHERE c.tenant = $1 AND c.id = $2`, tenant, id).Scan(&stands)
+			if err != nil || stands {
+				return fmt.Errorf("revocation of %s is lost: %w", id, err)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(revoked) < 4 {
+		t.Errorf("%d issued, %d revoked, %v", len(indexes), len(revoked), err)
+	}
+	t.Logf("%d issued, %d revoked", len(indexes), len(revoked))
+}
