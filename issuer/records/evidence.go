@@ -15,11 +15,11 @@ type Evidence struct {
 	Pseudonym string
 	// Kind says which certificate it was, for instance "jpki-signature".
 	Kind string
-	// IssuerKeyID names the CA key, CRLPartition the part of its revocation
-	// lists the certificate would appear in.
-	IssuerKeyID, CRLPartition string
-	// SealedSerial is the serial, sealed by the caller to the re-check job.
-	SealedSerial []byte
+	// IssuerKeyID names the CA key.
+	IssuerKeyID string
+	// SealedHandle is what the re-check job needs to look the certificate up,
+	// sealed by the caller.
+	SealedHandle []byte
 	// NextCheck is when its revocation is to be asked about again, in whole
 	// seconds.
 	NextCheck time.Time
@@ -28,18 +28,18 @@ type Evidence struct {
 // putEvidence writes evidence or, when the same certificate was used before,
 // renews it. It fails with ErrEvidenceRevoked: that is final.
 func (r *Records) putEvidence(ctx context.Context, tx *sql.Tx, tenant string, e Evidence) error {
-	if e.Pseudonym == "" || len(e.SealedSerial) == 0 || e.NextCheck.IsZero() {
+	if e.Pseudonym == "" || len(e.SealedHandle) == 0 || e.NextCheck.IsZero() {
 		return errors.New("records: incomplete evidence")
 	}
 	now := r.Now().Unix()
 	result, err := tx.ExecContext(ctx, `
-		INSERT INTO evidence (tenant, pseudonym, kind, issuer_key_id, crl_partition, sealed_serial,
+		INSERT INTO evidence (tenant, pseudonym, kind, issuer_key_id, sealed_handle,
 			revoked_at, created_at, checked_at, next_check_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $7, $8)
-		ON CONFLICT (tenant, pseudonym) DO UPDATE SET sealed_serial = excluded.sealed_serial,
-			crl_partition = excluded.crl_partition, checked_at = excluded.checked_at, next_check_at = excluded.next_check_at
+		VALUES ($1, $2, $3, $4, $5, 0, $6, $6, $7)
+		ON CONFLICT (tenant, pseudonym) DO UPDATE SET sealed_handle = excluded.sealed_handle,
+			checked_at = excluded.checked_at, next_check_at = excluded.next_check_at
 		WHERE evidence.revoked_at = 0`,
-		tenant, e.Pseudonym, e.Kind, e.IssuerKeyID, e.CRLPartition, e.SealedSerial, now, e.NextCheck.Unix())
+		tenant, e.Pseudonym, e.Kind, e.IssuerKeyID, e.SealedHandle, now, e.NextCheck.Unix())
 	if err != nil {
 		return fmt.Errorf("records: evidence: %w", err)
 	}
@@ -88,7 +88,7 @@ func (r *Records) markEvidence(ctx context.Context, tx *sql.Tx, tenant, pseudony
 func (r *Records) EvidenceToCheck(ctx context.Context, tenant string, limit int) (due []Evidence, err error) {
 	err = r.DB.Read(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `
-			SELECT e.pseudonym, e.kind, e.issuer_key_id, e.crl_partition, e.sealed_serial, e.next_check_at FROM evidence e
+			SELECT e.pseudonym, e.kind, e.issuer_key_id, e.sealed_handle, e.next_check_at FROM evidence e
 			WHERE e.tenant = $1 AND e.revoked_at = 0 AND e.next_check_at <= $2 AND (`+inUse+`)
 			ORDER BY e.next_check_at, e.pseudonym LIMIT $3`, tenant, r.Now().Unix(), limit)
 		if err != nil {
@@ -98,7 +98,7 @@ func (r *Records) EvidenceToCheck(ctx context.Context, tenant string, limit int)
 		for rows.Next() {
 			var e Evidence
 			var next int64
-			if err := rows.Scan(&e.Pseudonym, &e.Kind, &e.IssuerKeyID, &e.CRLPartition, &e.SealedSerial, &next); err != nil {
+			if err := rows.Scan(&e.Pseudonym, &e.Kind, &e.IssuerKeyID, &e.SealedHandle, &next); err != nil {
 				return fmt.Errorf("records: evidence: %w", err)
 			}
 			e.NextCheck = time.Unix(next, 0).UTC()

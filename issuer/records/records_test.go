@@ -62,8 +62,8 @@ func newWorld(t testing.TB, path string) *world {
 
 func evidence(pseudonym string) *records.Evidence {
 	return &records.Evidence{
-		Pseudonym: pseudonym, Kind: "jpki-signature", IssuerKeyID: "ca1", CRLPartition: "13103",
-		SealedSerial: []byte("sealed"), NextCheck: start.Add(time.Hour),
+		Pseudonym: pseudonym, Kind: "jpki-signature", IssuerKeyID: "ca1",
+		SealedHandle: []byte("sealed"), NextCheck: start.Add(time.Hour),
 	}
 }
 
@@ -273,7 +273,7 @@ func TestStartGrant(t *testing.T) {
 		"limit of zero":        {func(g *records.Grant) { g.Limits[config] = 0 }, nil},
 		"no id":                {func(g *records.Grant) { g.ID = "" }, nil},
 		"no pseudonym":         {func(g *records.Grant) { g.Evidence.Pseudonym = "" }, nil},
-		"no serial":            {func(g *records.Grant) { g.Evidence.SealedSerial = nil }, nil},
+		"no serial":            {func(g *records.Grant) { g.Evidence.SealedHandle = nil }, nil},
 		"root and evidence":    {func(g *records.Grant) { g.Root = "g" }, nil},
 	} {
 		g := honest()

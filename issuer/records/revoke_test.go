@@ -209,7 +209,7 @@ func due(t *testing.T, w *world, limit int) (pseudonyms []string) {
 		t.Fatal(err)
 	}
 	for _, e := range list {
-		if string(e.SealedSerial) != "sealed" || e.IssuerKeyID != "ca1" || e.CRLPartition != "13103" || e.Kind != "jpki-signature" {
+		if string(e.SealedHandle) != "sealed" || e.IssuerKeyID != "ca1" || e.Kind != "jpki-signature" {
 			t.Errorf("got %+v", e)
 		}
 		pseudonyms = append(pseudonyms, e.Pseudonym)

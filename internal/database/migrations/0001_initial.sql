@@ -44,14 +44,14 @@ CREATE TABLE status_publications (
 );
 
 -- What the issuer keeps of a certificate: a pseudonym under its own key, and
--- the serial sealed to the job that asks about revocation again.
+-- sealed to the job that asks about revocation again, serial and CRL partition,
+-- which would tell the holder's municipality.
 CREATE TABLE evidence (
     tenant        TEXT   NOT NULL,
     pseudonym     TEXT   NOT NULL,
     kind          TEXT   NOT NULL,
     issuer_key_id TEXT   NOT NULL,
-    crl_partition TEXT   NOT NULL,
-    sealed_serial BYTEA  NOT NULL,
+    sealed_handle BYTEA  NOT NULL,
     revoked_at    BIGINT NOT NULL,
     created_at    BIGINT NOT NULL,
     checked_at    BIGINT NOT NULL,
@@ -59,7 +59,6 @@ CREATE TABLE evidence (
     PRIMARY KEY (tenant, pseudonym)
 );
 CREATE INDEX evidence_due ON evidence (tenant, next_check_at) WHERE revoked_at = 0;
-CREATE INDEX evidence_partition ON evidence (tenant, issuer_key_id, crl_partition);
 
 -- A grant exists from the moment a token is issued. A grant made by refreshing
 -- another one names the first of its line as root.

@@ -1,0 +1,73 @@
+package evidence
+
+import (
+	"strings"
+	"time"
+)
+
+// challengeDomain opens every challenge, so that a signature over it can't be
+// taken for a signature over anything else.
+const challengeDomain = "tegata:issuance-challenge:v1"
+
+// Challenge is what a person signs with the JPKI signature certificate. The
+// key is the equal of a registered seal, so the text says in plain words what
+// the signature is for, and names everything that the signature must not be
+// used beyond: issuer, session, wallet and the keys the wallet is held to.
+//
+// The issuer recomputes the text from its own session when the answer comes
+// and never reads what came back.
+type Challenge struct {
+	// Issuer is the credential issuer identifier.
+	Issuer string
+	// Session is a public name of the login session, not the session secret.
+	Session string
+	// Nonce is fresh and unpredictable, at least 128 bits.
+	Nonce string
+	// Expires is when the issuer stops accepting the answer.
+	Expires time.Time
+	// Credentials names what will be issued, in words.
+	Credentials []string
+	// Wallet is the name in the wallet attestation.
+	Wallet string
+	// ClientKey is the thumbprint of the attested instance key.
+	ClientKey string
+	// DPoPKey is the thumbprint that the wallet announced as dpop_jkt, or
+	// empty.
+	DPoPKey string
+}
+
+// Bytes returns the text to be signed: UTF-8, lines ended by LF, always in the
+// same order.
+func (c Challenge) Bytes() []byte {
+	var b strings.Builder
+	line := func(label, value string) { b.WriteString(label + ": " + oneLine(value) + "\n") }
+	b.WriteString(challengeDomain + "\n")
+	b.WriteString("デジタル資格証明書の発行を申し込むための署名です。契約の締結や送金には使われません。\n")
+	b.WriteString("This signature requests the issuance of digital credentials. It is not a contract.\n")
+	line("発行者 issuer", c.Issuer)
+	line("発行するもの credentials", strings.Join(c.Credentials, ", "))
+	line("受け取るウォレット wallet", c.Wallet)
+	line("wallet key", c.ClientKey)
+	line("dpop key", orNone(c.DPoPKey))
+	line("session", c.Session)
+	line("nonce", c.Nonce)
+	line("有効期限 expires", c.Expires.UTC().Format(time.RFC3339))
+	return []byte(b.String())
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// oneLine keeps a value from forging a line of its own.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 {
+			return ' '
+		}
+		return r
+	}, s)
+}

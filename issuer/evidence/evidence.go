@@ -1,0 +1,119 @@
+// Package evidence answers who vouches for the person a credential is about.
+// It says how the proof was made, what it proves and how to notice later that
+// it no longer holds. What is known of the person beyond the proof comes from
+// the source package.
+package evidence
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
+)
+
+// Kind names how a person proved who they are. It is stored with the grant and
+// shown to relying parties, so values never change their meaning.
+type Kind string
+
+// The kinds of evidence.
+const (
+	// KindJPKISignature is a challenge signed with the JPKI signature
+	// certificate in the browser session that started it.
+	KindJPKISignature Kind = "jpki-signature"
+)
+
+// Evidence is the outcome of a proof that held.
+type Evidence struct {
+	Kind Kind
+	// Attributes are the four basic attributes of the certificate.
+	Attributes jpki.Attributes
+	// Pseudonym names the certificate to this issuer alone, to match it with
+	// revocation lists: an HMAC over the CA's key and the serial number.
+	Pseudonym string
+	// Handle is what the re-check job needs to ask for the certificate's
+	// status: CA key, CRL partition and serial number.
+	Handle jpki.Handle
+	// Ends is when the certificate expires. It falls on a birthday and must
+	// not be shown or derived from in public.
+	Ends time.Time
+	// VerifiedAt is when the proof was checked.
+	VerifiedAt time.Time
+}
+
+// ErrRefused says that a proof does not hold. The text of errors that wrap it
+// names the reason without personal data and may be logged.
+var ErrRefused = errors.New("evidence refused")
+
+// JPKI checks answers to a [Challenge] made with a JPKI signature certificate.
+type JPKI struct {
+	// Policy validates the certificate, with a profile of package jpki and a
+	// revocation stance.
+	Policy *trust.Policy
+	// PseudonymKey is the secret of this issuer under which certificates get
+	// their pseudonyms, 32 bytes.
+	PseudonymKey []byte
+	Now          func() time.Time
+}
+
+// Verify checks that signature is the certificate's signature over the
+// challenge, that the challenge has not expired and that the certificate is
+// trusted and not revoked, and returns the evidence. Errors wrap [ErrRefused]
+// or, where the certificate's status could not be found out,
+// [ErrUnavailable].
+func (j *JPKI) Verify(ctx context.Context, c Challenge, certificate, signature []byte) (*Evidence, error) {
+	now := j.Now()
+	if !now.Before(c.Expires) {
+		return nil, fmt.Errorf("%w: the challenge has expired", ErrRefused)
+	}
+	cert, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		return nil, fmt.Errorf("%w: not a certificate", ErrRefused)
+	}
+	if err := jpki.VerifySignature(cert, c.Bytes(), signature); err != nil {
+		return nil, fmt.Errorf("%w: signature: %w", ErrRefused, err)
+	}
+	if _, err := j.Policy.Verify(ctx, cert, nil); err != nil {
+		if statusUnknown(err) {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	attributes, err := jpki.ParseSignatureCertificate(cert)
+	if err != nil {
+		return nil, fmt.Errorf("%w: attributes: %w", ErrRefused, err)
+	}
+	handle, err := jpki.HandleOf(cert)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	pseudonym, err := jpki.Pseudonym(j.PseudonymKey, handle.IssuerKeyID, cert.SerialNumber)
+	if err != nil {
+		return nil, err
+	}
+	return &Evidence{
+		Kind:       KindJPKISignature,
+		Attributes: *attributes,
+		Pseudonym:  pseudonym,
+		Handle:     handle,
+		Ends:       cert.NotAfter,
+		VerifiedAt: now,
+	}, nil
+}
+
+// ErrUnavailable says that revocation could not be checked, so that nothing is
+// issued now; the same proof may hold later.
+var ErrUnavailable = errors.New("certificate status is unavailable")
+
+// statusUnknown reports whether a certificate was refused only because nobody
+// could say whether it is revoked.
+func statusUnknown(err error) bool {
+	var e *trust.Error
+	if !errors.As(err, &e) {
+		return true // the context ended
+	}
+	return e.Reason == trust.ReasonRevocationUnavailable || e.Reason == trust.ReasonRevocationStale
+}

@@ -1,0 +1,49 @@
+// Package web holds the issuer's pages: where a person signs the challenge,
+// reviews what will be issued and approves. They are server-rendered, work
+// without scripts, and give every element that a person or a program needs a
+// stable id.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed static
+var static embed.FS
+
+// Page is one of the pages.
+type Page struct{ name string }
+
+// The pages.
+var (
+	Login  = Page{"login.html"}
+	Review = Page{"review.html"}
+	Error  = Page{"error.html"}
+)
+
+var parsed = template.Must(template.ParseFS(templates, "templates/*.html"))
+
+// Render returns the page's HTML. The authorization server defines what data
+// the templates use.
+func (p Page) Render(data any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := parsed.ExecuteTemplate(&b, p.name, data); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Static returns the style sheet.
+func Static() fs.FS {
+	sub, err := fs.Sub(static, "static")
+	if err != nil {
+		panic("embedded folder is missing: " + err.Error())
+	}
+	return sub
+}
