@@ -232,3 +232,25 @@ func TestDigestIDsAreShuffled(t *testing.T) {
 		t.Errorf("orders %v", orders)
 	}
 }
+
+func TestLeeway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := w.draft()
+	d.SignedAt, d.ValidFrom = clock.Add(5*time.Second), clock.Add(5*time.Second)
+	raw, err := mdoc.Issue(d, w.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := mdoc.Present(raw, nil, binding(), w.holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for leeway, want := range map[time.Duration]bool{0: false, 4 * time.Second: false, 5 * time.Second: true} {
+		v := w.verifier()
+		v.Leeway = leeway
+		if _, err := v.Verify(t.Context(), response, binding()); (err == nil) != want {
+			t.Errorf("leeway %s: %v", leeway, err)
+		}
+	}
+}
