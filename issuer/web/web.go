@@ -8,14 +8,13 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
-	"io/fs"
 )
 
 //go:embed templates/*.html
 var templates embed.FS
 
-//go:embed static
-var static embed.FS
+//go:embed static/issuer.css
+var stylesheet []byte
 
 // Page is one of the pages.
 type Page struct{ name string }
@@ -39,11 +38,5 @@ func (p Page) Render(data any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Static returns the style sheet.
-func Static() fs.FS {
-	sub, err := fs.Sub(static, "static")
-	if err != nil {
-		panic("embedded folder is missing: " + err.Error())
-	}
-	return sub
-}
+// Stylesheet returns the style sheet of the pages.
+func Stylesheet() []byte { return stylesheet }

@@ -1,0 +1,166 @@
+package issuer
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/issuer/records"
+)
+
+// Nonce returns a fresh c_nonce (OpenID4VCI 1.0 section 7).
+func (i *Issuer) Nonce() string { return i.nonces.fresh() }
+
+// Credential answers a credential request (OpenID4VCI 1.0 section 8) of a
+// client with the given access. Errors that the wallet is told are
+// *openid4vci.Error; all others mean that the issuer can't issue now.
+//
+// The order matters. Nothing is remembered before the proofs hold; then the
+// nonce is used up, the certificate is looked up once more, and the batch is
+// counted and committed in SQL; only then is anything signed.
+func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []byte) (*openid4vci.CredentialResponse, error) {
+	request, err := openid4vci.ParseCredentialRequest(body)
+	if err != nil {
+		return nil, err
+	}
+	configuration, err := i.granted(access, request)
+	if err != nil {
+		return nil, err
+	}
+	holderKeys, err := i.prove(ctx, access, configuration, request)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.stillGood(ctx, access.Evidence.Handle); err != nil {
+		return nil, err
+	}
+	drafts, err := i.drafts(ctx, access, configuration, holderKeys)
+	if err != nil {
+		return nil, err
+	}
+	response := &openid4vci.CredentialResponse{}
+	signer := i.cfg.Signers[configuration.Format]
+	for _, d := range drafts {
+		credential, err := signer.Issue(d, signer.Key)
+		if err != nil {
+			return nil, fmt.Errorf("sign %s: %w", configuration.ID, err)
+		}
+		response.Credentials = append(response.Credentials, openid4vci.IssuedCredential{Credential: credential})
+	}
+	return response, nil
+}
+
+// granted finds the configuration that is asked for among those that the token
+// allows.
+func (i *Issuer) granted(access *oauth.Access, request *openid4vci.CredentialRequest) (*Configuration, error) {
+	id := request.ConfigurationID
+	if request.CredentialIdentifier != "" {
+		// The identifiers in the token response are those of the
+		// configurations: there is one dataset of each.
+		id = request.CredentialIdentifier
+		if !access.Details || !slices.Contains(access.Configurations, id) {
+			return nil, openid4vci.NewError(openid4vci.CodeUnknownCredentialIdentifier, "the credential identifier is not one of the token response")
+		}
+	}
+	configuration, known := i.configuration(id)
+	switch {
+	case !known:
+		return nil, openid4vci.NewError(openid4vci.CodeUnknownCredentialConfiguration, "unknown credential configuration")
+	case request.CredentialIdentifier == "" && access.Details:
+		return nil, openid4vci.NewError(openid4vci.CodeInvalidCredentialRequest, "credential_identifier of the token response must be used")
+	case !slices.Contains(access.Configurations, id):
+		return nil, openid4vci.NewError(openid4vci.CodeInvalidCredentialRequest, "the access token does not cover this configuration")
+	}
+	return configuration, nil
+}
+
+// prove verifies the key proofs and uses up their nonce.
+func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configuration, request *openid4vci.CredentialRequest) ([]crypto.PublicKey, error) {
+	if err := c.metadata().CheckProofs(request.Proofs, i.cfg.BatchSize); err != nil {
+		return nil, err
+	}
+	proven, err := openid4vci.VerifyProofs(ctx, request.Proofs, openid4vci.ProofExpect{
+		Audience:     i.cfg.ID,
+		ClientID:     access.ClientID,
+		RequireNonce: true,
+		Algorithms:   []string{"ES256"},
+		MaxKeys:      i.cfg.BatchSize,
+		Now:          i.cfg.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch err := i.nonces.consume(ctx, proven.Nonce); {
+	case errors.Is(err, errNonce):
+		return nil, openid4vci.NewError(openid4vci.CodeInvalidNonce, "the nonce is unknown, has expired or was used; get a new one")
+	case err != nil:
+		return nil, err
+	}
+	return proven.Keys, nil
+}
+
+// stillGood asks once more whether the certificate has been revoked since the
+// person logged in.
+func (i *Issuer) stillGood(ctx context.Context, handle jpki.Handle) error {
+	revoked, err := i.revoked(ctx, handle)
+	if err != nil {
+		return fmt.Errorf("%w: %w", evidence.ErrUnavailable, err)
+	}
+	if revoked {
+		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential no longer holds")
+	}
+	return nil
+}
+
+// drafts counts the batch, commits it, and returns what is to be signed.
+func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, c *Configuration, holderKeys []crypto.PublicKey) ([]credentials.Draft, error) {
+	now := i.cfg.Now()
+	ends, err := validUntil(now, i.cfg.MaxValidity, access.Evidence.Ends, i.cfg.Signers[c.Format].Key.Chain[0].NotAfter)
+	if err != nil {
+		return nil, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential ends too soon")
+	}
+	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
+		GrantID:    access.GrantID,
+		ConfigID:   c.ID,
+		Type:       c.Type,
+		Format:     string(c.Format),
+		Count:      len(holderKeys),
+		IssuedAt:   signedAt(now),
+		ValidUntil: ends,
+	})
+	if err != nil {
+		return nil, allocationError(err)
+	}
+	claims := c.Map(access.Person, credentials.DateOf(now, japan))
+	drafts := make([]credentials.Draft, len(issued))
+	for n, row := range issued {
+		drafts[n] = credentials.Draft{
+			Type:       c.Type,
+			Claims:     claims,
+			HolderKey:  holderKeys[n],
+			SignedAt:   signedAt(now),
+			ValidFrom:  signedAt(now),
+			ValidUntil: ends,
+			Status:     &credentials.StatusRef{URI: i.StatusListURI(row.ListID), Index: row.Index},
+		}
+	}
+	return drafts, nil
+}
+
+func allocationError(err error) error {
+	switch {
+	case errors.Is(err, records.ErrGrantExhausted):
+		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "no more credentials can be had with this access token")
+	case errors.Is(err, records.ErrGrantRevoked), errors.Is(err, records.ErrGrantExpired), errors.Is(err, records.ErrGrantUnknown),
+		errors.Is(err, records.ErrEvidenceRevoked), errors.Is(err, records.ErrConfigNotGranted):
+		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "what the access token stood for has ended")
+	}
+	return fmt.Errorf("allocate: %w", err)
+}

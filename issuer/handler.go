@@ -1,0 +1,200 @@
+package issuer
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/internal/statuslist"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/issuer/web"
+)
+
+// Reasons of the operator's API, in problem documents.
+const (
+	ReasonUnauthorized         = "unauthorized"
+	ReasonUnknownConfiguration = "unknown_configuration"
+)
+
+type handler struct {
+	issuer     *Issuer
+	authorizer Authorizer
+	// endpoint is the URL of the credential endpoint, for DPoP proofs.
+	endpoint string
+	// adminToken is the SHA-256 of the operator's token.
+	adminToken [sha256.Size]byte
+}
+
+// Mount adds the issuer's routes and those of its authorization server under
+// path, which is that of the issuer identifier.
+func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminToken []byte) {
+	pages := oauth.Mount(h, path, i.cfg.Tenant, server)
+	asMetadata := server.Metadata(pages.Endpoints())
+	metadata := i.Metadata()
+	x := &handler{
+		issuer: i, authorizer: server,
+		endpoint: i.cfg.ID + pathCredential, adminToken: sha256.Sum256(adminToken),
+	}
+
+	public := h.Echo().Group("", httpd.CORS())
+	public.GET("/.well-known/openid-credential-issuer"+path, document(metadata))
+	public.GET("/.well-known/oauth-authorization-server"+path, document(asMetadata))
+	public.GET(path+pathStatusList, x.statusList)
+
+	protocol := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS())
+	protocol.POST(pathNonce, x.nonce)
+	protocol.OPTIONS(pathNonce, httpd.Preflight(http.MethodPost))
+	protocol.POST(pathCredential, x.credential, httpd.BodyLimit(maxCredentialRequest))
+	protocol.OPTIONS(pathCredential, httpd.Preflight(http.MethodPost))
+
+	h.Echo().POST(path+pathOffers, x.offer)
+	h.Echo().GET(path+pathAssets, stylesheet)
+}
+
+// maxCredentialRequest has room for a hundred key proofs, in bytes.
+const maxCredentialRequest = 256 << 10
+
+// document serves metadata that does not change while the process runs.
+func document(v any) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "public, max-age=300")
+		return httpd.WriteJSON(c, http.StatusOK, v)
+	}
+}
+
+func (x *handler) nonce(c echo.Context) error {
+	return httpd.WriteJSON(c, http.StatusOK, openid4vci.NonceResponse{Nonce: x.issuer.Nonce()})
+}
+
+func (x *handler) credential(c echo.Context) error {
+	header := c.Request().Header
+	ctx := c.Request().Context()
+	access, err := x.authorizer.Authenticate(ctx, http.MethodPost, x.endpoint, header.Values("Authorization"), header.Values("DPoP"))
+	if err != nil {
+		return err
+	}
+	body, _, err := httpd.Body(c, "application/json")
+	if err != nil {
+		return err
+	}
+	response, err := x.issuer.Credential(ctx, access, body)
+	if err != nil {
+		return err
+	}
+	return httpd.WriteJSON(c, response.Status(), response)
+}
+
+// encodeError answers at the nonce and credential endpoints (OpenID4VCI 1.0
+// section 8.3.1): its own codes with 400, and those of OAuth for a token that
+// is not accepted with a challenge (RFC 9449 section 7.1).
+func encodeError(c echo.Context, err error) {
+	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) {
+		err = httpd.Unavailable(err)
+	}
+	e := httpd.AsError(oauth.AsHTTP(err))
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		c.Response().Header().Set("WWW-Authenticate", `DPoP error="`+e.Code+`", algs="ES256 ES384 ES512"`)
+	case e.Code == httpd.CodeUnsupportedMediaType, e.Code == httpd.CodeInvalidRequest:
+		e = &httpd.Error{Status: http.StatusBadRequest, Code: openid4vci.CodeInvalidCredentialRequest, Description: e.Description, Cause: e.Cause}
+	}
+	httpd.EncodeOAuth(c, e)
+}
+
+func (x *handler) statusList(c echo.Context) error {
+	if !acceptsStatusList(c.Request().Header.Get("Accept")) {
+		return &httpd.Error{Status: http.StatusNotAcceptable, Code: "not_acceptable", Description: "the status list is " + statusListType}
+	}
+	token, expires, err := x.issuer.StatusListToken(c.Request().Context(), c.Param("id"))
+	switch {
+	case errors.Is(err, statuslist.ErrUnknownList):
+		return &httpd.Error{Status: http.StatusNotFound, Code: httpd.CodeNotFound, Description: "no such status list"}
+	case err != nil:
+		return httpd.Unavailable(err)
+	}
+	age := max(0, min(x.issuer.statusAge(), expires.Sub(x.issuer.cfg.Now())))
+	c.Response().Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(age/time.Second)))
+	return c.Blob(http.StatusOK, statusListType, []byte(token))
+}
+
+const statusListType = "application/statuslist+jwt"
+
+// acceptsStatusList reads an Accept header as far as needed: only one form is
+// served.
+func acceptsStatusList(accept string) bool {
+	if accept == "" {
+		return true
+	}
+	for _, part := range strings.Split(accept, ",") {
+		mediaType, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		switch strings.TrimSpace(mediaType) {
+		case "*/*", "application/*", statusListType:
+			return true
+		}
+	}
+	return false
+}
+
+type offerRequest struct {
+	ConfigurationIDs []string `json:"credential_configuration_ids"`
+}
+
+type offerResponse struct {
+	Offer *openid4vci.CredentialOffer `json:"credential_offer"`
+	// Link opens a wallet with the offer in it.
+	Link string `json:"link"`
+	// ExpiresIn is in seconds.
+	ExpiresIn int `json:"expires_in"`
+}
+
+func (x *handler) offer(c echo.Context) error {
+	if !x.isAdmin(c.Request()) {
+		c.Response().Header().Set("WWW-Authenticate", "Bearer")
+		return &httpd.Error{Status: http.StatusUnauthorized, Code: ReasonUnauthorized, Description: "the operator's token is needed"}
+	}
+	var request offerRequest
+	if err := httpd.JSON(c, &request); err != nil {
+		return err
+	}
+	offer, err := x.issuer.Offer(c.Request().Context(), request.ConfigurationIDs)
+	switch {
+	case errors.Is(err, ErrUnknownConfiguration):
+		return &httpd.Error{Status: http.StatusBadRequest, Code: ReasonUnknownConfiguration, Description: "name credential configurations of this issuer, each once"}
+	case err != nil:
+		return httpd.Unavailable(err)
+	}
+	link, err := openid4vci.OfferLink{Offer: offer}.String(openid4vci.SchemeOffer)
+	if err != nil {
+		return err
+	}
+	return httpd.WriteJSON(c, http.StatusCreated, offerResponse{
+		Offer: offer, Link: link, ExpiresIn: int(x.issuer.cfg.OfferLifetime / time.Second),
+	})
+}
+
+// isAdmin compares digests, so that neither content nor length of the token
+// shows in the time it takes.
+func (x *handler) isAdmin(r *http.Request) bool {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return false
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	sum := sha256.Sum256([]byte(token))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], x.adminToken[:]) == 1
+}
+
+func stylesheet(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "public, max-age=3600")
+	return c.Blob(http.StatusOK, "text/css; charset=utf-8", web.Stylesheet())
+}

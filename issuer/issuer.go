@@ -1,0 +1,155 @@
+// Package issuer is the credential issuer of OpenID4VCI 1.0 under HAIP 1.0.
+//
+// A person's evidence and what a source knows of them become claims by the
+// catalogue's mapping, claims become drafts, and drafts become credentials of
+// their format, one per key the wallet proves. The authorization server in
+// package oauth decides who may ask; package records counts, in the
+// transaction that allocates status indexes, before anything is signed.
+//
+// When the certificate that a credential rests on is revoked, [Issuer.Recheck]
+// notices it in the revocation lists and makes the credential INVALID.
+package issuer
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/internal/statuslist"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/issuer/records"
+)
+
+// Signer turns drafts of one format into credentials as they go over the wire.
+type Signer struct {
+	Key *keys.Key
+	// Issue signs a draft: sdjwt.Issue, or mdoc.Issue in base64url.
+	Issue func(d credentials.Draft, key *keys.Key) (string, error)
+}
+
+// Authorizer says what an access token allows. [oauth.Server] is one.
+type Authorizer interface {
+	Authenticate(ctx context.Context, method, target string, authorization, proofs []string) (*oauth.Access, error)
+}
+
+// Revocations answers whether a certificate is revoked, by its handle.
+// [trust.CRLChecker] is one.
+type Revocations interface {
+	Lookup(ctx context.Context, issuer *x509.Certificate, partition string, serial *big.Int) (trust.Revoked, bool, error)
+}
+
+// Config is what an [Issuer] is made of. Every field is needed unless it says
+// otherwise.
+type Config struct {
+	// ID is the credential issuer identifier: an https URL without a trailing
+	// slash.
+	ID     string
+	Tenant string
+	// Name is what wallets show.
+	Name           []Text
+	Configurations []Configuration
+	Signers        map[credentials.Format]Signer
+	Sessions       *session.Store
+	Records        *records.Records
+	StatusLists    *statuslist.Publisher
+	Revocations    Revocations
+	// JPKIAnchors are the CAs of the certificates that evidence rests on.
+	JPKIAnchors []trust.Anchor
+	// Secret is the issuer's long-lived secret, 32 bytes or more, from which
+	// the keys for nonces, handles and pseudonyms are derived.
+	Secret []byte
+	// BatchSize is how many credentials one request may ask for, 2 or more.
+	BatchSize int
+	// CredentialsPerGrant is how many credentials of each configuration come
+	// out of one consent.
+	CredentialsPerGrant int
+	// MaxValidity is the longest a credential lives.
+	MaxValidity time.Duration
+	// RecheckInterval is how often evidence is matched with revocation lists.
+	RecheckInterval time.Duration
+	// StatusWindow is how often status lists are published.
+	StatusWindow time.Duration
+	// OfferLifetime is how long an offer can be taken.
+	OfferLifetime time.Duration
+	Log           *slog.Logger
+	Now           func() time.Time
+}
+
+// Issuer issues credentials for one tenant.
+type Issuer struct {
+	cfg    Config
+	nonces *nonces
+	offers *session.Objects[offer]
+	sealer *evidence.Sealer
+}
+
+// New returns an issuer.
+func New(cfg Config) (*Issuer, error) {
+	if cfg.BatchSize < 2 || cfg.CredentialsPerGrant < cfg.BatchSize {
+		return nil, errors.New("batch size must be 2 or more and fit into what a grant yields")
+	}
+	for _, c := range cfg.Configurations {
+		if _, ok := cfg.Signers[c.Format]; !ok {
+			return nil, fmt.Errorf("no signer for configuration %s", c.ID)
+		}
+	}
+	nonceKey, err := DeriveKey(cfg.Secret, cfg.Tenant, "c_nonce")
+	if err != nil {
+		return nil, err
+	}
+	handleKey, err := DeriveKey(cfg.Secret, cfg.Tenant, "evidence handle")
+	if err != nil {
+		return nil, err
+	}
+	n, err := newNonces(nonceKey, cfg.Tenant, cfg.Sessions, cfg.Now)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := evidence.NewSealer(handleKey)
+	if err != nil {
+		return nil, err
+	}
+	i := &Issuer{
+		cfg:    cfg,
+		nonces: n,
+		offers: session.NewObjects[offer](cfg.Sessions, "offer", cfg.OfferLifetime),
+		sealer: sealer,
+	}
+	if err := i.Metadata().ValidateAll(cfg.ID); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// DeriveKey returns the 32-byte key of a tenant for one purpose from the
+// issuer's secret.
+func DeriveKey(secret []byte, tenant, purpose string) ([]byte, error) {
+	if len(secret) < 32 {
+		return nil, errors.New("the issuer's secret must have 32 bytes or more")
+	}
+	return hkdf.Key(sha256.New, secret, nil, "tegata issuer v1\x00"+tenant+"\x00"+purpose, 32)
+}
+
+func (i *Issuer) configuration(id string) (*Configuration, bool) {
+	for n := range i.cfg.Configurations {
+		if i.cfg.Configurations[n].ID == id {
+			return &i.cfg.Configurations[n], true
+		}
+	}
+	return nil, false
+}
+
+// StatusListURI returns the URI of a status list, which is also the sub of its
+// token.
+func (i *Issuer) StatusListURI(listID string) string { return i.cfg.ID + "/status-lists/" + listID }

@@ -1,0 +1,87 @@
+package issuer
+
+import (
+	"strings"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/issuer/oauth"
+)
+
+// Paths of the endpoints under the issuer's path.
+const (
+	pathNonce      = "/nonce"
+	pathCredential = "/credential"
+	pathStatusList = "/status-lists/:id"
+	pathOffers     = "/admin/offers"
+	pathAssets     = "/assets/issuer.css"
+)
+
+// algES256 is ES256 as COSE numbers it (RFC 9053 section 2.1).
+const algES256 = -7
+
+// Metadata returns the credential issuer metadata (OpenID4VCI 1.0 section
+// 12.2.4). Without authorization_servers the issuer is its own.
+func (i *Issuer) Metadata() *openid4vci.IssuerMetadata {
+	m := &openid4vci.IssuerMetadata{
+		CredentialIssuer:   i.cfg.ID,
+		CredentialEndpoint: i.cfg.ID + pathCredential,
+		NonceEndpoint:      i.cfg.ID + pathNonce,
+		Batch:              &openid4vci.Batch{Size: i.cfg.BatchSize},
+		Display:            display(i.cfg.Name),
+		Configurations:     map[string]*openid4vci.Configuration{},
+	}
+	for _, c := range i.cfg.Configurations {
+		m.Configurations[c.ID] = c.metadata()
+	}
+	return m
+}
+
+func (c *Configuration) metadata() *openid4vci.Configuration {
+	m := &openid4vci.Configuration{
+		Format: c.Format,
+		Scope:  c.Scope,
+		ProofTypes: map[string]openid4vci.ProofType{
+			openid4vci.ProofTypeJWT: {SigningAlgorithms: []string{"ES256"}},
+		},
+		Metadata: &openid4vci.CredentialMetadata{Display: display(c.Name)},
+	}
+	switch c.Format {
+	case credentials.FormatMdoc:
+		m.Doctype = c.Type
+		m.BindingMethods = []string{"cose_key"}
+		m.SigningAlgorithms = []openid4vci.Algorithm{{COSE: algES256}}
+	default:
+		m.VCT = c.Type
+		m.BindingMethods = []string{"jwk"}
+		m.SigningAlgorithms = []openid4vci.Algorithm{{Name: "ES256"}}
+	}
+	for _, claim := range c.Claims {
+		m.Metadata.Claims = append(m.Metadata.Claims, openid4vci.ClaimDescription{
+			Path: claim.Path, Mandatory: claim.Mandatory, Display: display(claim.Name),
+		})
+	}
+	return m
+}
+
+func display(texts []Text) []openid4vci.Display {
+	var out []openid4vci.Display
+	for _, t := range texts {
+		out = append(out, openid4vci.Display{Name: t.Text, Locale: t.Locale})
+	}
+	return out
+}
+
+// Authorizable returns what the authorization server needs to know of the
+// configurations.
+func Authorizable(configurations []Configuration) []oauth.Configuration {
+	var out []oauth.Configuration
+	for _, c := range configurations {
+		names := map[string]string{}
+		for _, t := range c.Name {
+			names[strings.ToLower(t.Locale)] = t.Text
+		}
+		out = append(out, oauth.Configuration{ID: c.ID, Scope: c.Scope, Name: names})
+	}
+	return out
+}

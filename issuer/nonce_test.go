@@ -1,0 +1,57 @@
+package issuer
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/internal/session"
+)
+
+func TestNonce(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	make32 := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
+	open := func(t *testing.T, key []byte, tenant string) *nonces {
+		store := session.New(session.NewMemory(clock, 100), session.NewRandomKeys(), tenant, clock)
+		n, err := newNonces(key, tenant, store, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	n := open(t, make32(1), "a")
+	nonce := n.fresh()
+	if n.fresh() == nonce {
+		t.Error("two nonces are equal")
+	}
+	for name, bad := range map[string]string{
+		"I11 absent":              "",
+		"I11 truncated":           nonce[:len(nonce)-2],
+		"I11 changed":             "A" + nonce[1:],
+		"I11 other issuer's key":  open(t, make32(2), "a").fresh(),
+		"I11 other tenant's":      open(t, make32(1), "b").fresh(),
+		"I11 with trailing bytes": nonce + "AA",
+	} {
+		if err := n.consume(t.Context(), bad); !errors.Is(err, errNonce) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	if err := n.consume(t.Context(), nonce); err != nil {
+		t.Fatalf("honest twin: %v", err)
+	}
+	if err := n.consume(t.Context(), nonce); !errors.Is(err, errNonce) {
+		t.Errorf("used twice: error %v", err)
+	}
+	last, expired := n.fresh(), n.fresh()
+	now = now.Add(nonceLifetime - time.Second)
+	if err := n.consume(t.Context(), last); err != nil {
+		t.Errorf("last second: %v", err)
+	}
+	now = now.Add(time.Second)
+	if err := n.consume(t.Context(), expired); !errors.Is(err, errNonce) {
+		t.Errorf("expired: error %v", err)
+	}
+}

@@ -1,0 +1,45 @@
+package oauth
+
+import (
+	"context"
+
+	"github.com/tegata-id/tegata/credentials/attestation"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+)
+
+// Client is a wallet instance that has proven itself by attestation.
+type Client struct {
+	// ID is the client identifier, which all instances of a wallet share.
+	ID string
+	// InstanceKey is the thumbprint of the attested key of this instance.
+	InstanceKey string
+	// WalletName is the name that the provider gives the wallet.
+	WalletName string
+}
+
+// authenticateClient checks the client attestation and its proof of possession
+// (draft-ietf-oauth-attestation-based-client-auth). claimed is the client_id
+// parameter, empty if there is none.
+func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claimed string) (*Client, error) {
+	if len(h.Attestation) != 1 || len(h.PoP) != 1 {
+		return nil, refuse(openid4vci.CodeInvalidClient, "one OAuth-Client-Attestation and one OAuth-Client-Attestation-PoP header are needed", nil)
+	}
+	now := s.cfg.Now()
+	client, err := attestation.Verify(ctx, h.Attestation[0], h.PoP[0], attestation.Expect{
+		Audience: s.cfg.Issuer,
+		ClientID: claimed,
+		Policy:   s.cfg.Attesters,
+		Now:      now,
+	})
+	if err != nil {
+		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", err)
+	}
+	first, err := s.cfg.Sessions.Seen(ctx, "attestation-pop", client.InstanceKeyThumbprint+"|"+client.PoPID, remember(client.PoPForgetAfter, now))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if !first {
+		return nil, refuse(openid4vci.CodeInvalidClient, "the proof of possession was used before", nil)
+	}
+	return &Client{ID: client.ID, InstanceKey: client.InstanceKeyThumbprint, WalletName: client.WalletName}, nil
+}

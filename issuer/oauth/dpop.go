@@ -1,0 +1,41 @@
+package oauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/dpop"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+)
+
+// verifyDPoP checks the DPoP header (RFC 9449 section 4.3) and returns the
+// thumbprint of its key. accessToken is empty where no token is used.
+func (s *Server) verifyDPoP(ctx context.Context, method, url string, headers []string, accessToken string) (string, error) {
+	if len(headers) != 1 {
+		return "", refuse(openid4vci.CodeInvalidDPoPProof, "one DPoP header is needed", nil)
+	}
+	now := s.cfg.Now()
+	proof, err := dpop.Verify(headers[0], dpop.Expect{
+		Method:      method,
+		URL:         url,
+		AccessToken: accessToken,
+		Now:         now,
+	})
+	if err != nil {
+		return "", refuse(openid4vci.CodeInvalidDPoPProof, "the DPoP proof is not accepted", err)
+	}
+	first, err := s.cfg.Sessions.Seen(ctx, "dpop", proof.KeyThumbprint+"|"+proof.ID, remember(proof.ForgetAfter, now))
+	if err != nil {
+		return "", unavailable(err)
+	}
+	if !first {
+		return "", refuse(openid4vci.CodeInvalidDPoPProof, "the DPoP proof was used before", nil)
+	}
+	return proof.KeyThumbprint, nil
+}
+
+// remember is how long the identifier of a proof is kept: until the proof would
+// be refused for its age.
+func remember(forgetAfter, now time.Time) time.Duration {
+	return forgetAfter.Sub(now) + time.Second
+}

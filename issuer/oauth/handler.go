@@ -1,0 +1,277 @@
+package oauth
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/issuer/web"
+)
+
+// Handler puts a [Server] on the web.
+type Handler struct {
+	server *Server
+	// base is the origin and path under which the routes lie.
+	base   string
+	cookie string
+}
+
+// Paths of the endpoints under the issuer's path.
+const (
+	pathPAR       = "/par"
+	pathAuthorize = "/authorize"
+	pathLogin     = "/login"
+	pathLoginJPKI = "/login/jpki"
+	pathLoginTest = "/login/test"
+	pathReview    = "/review"
+	pathToken     = "/token"
+)
+
+// Mount adds the routes of the authorization server under path, the issuer's
+// path without a trailing slash.
+func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
+	handler := &Handler{
+		server: server,
+		base:   h.Origin() + path,
+		cookie: httpd.CookieName("issuer", tenant, "login"),
+	}
+	machine := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS())
+	machine.POST(pathPAR, handler.push)
+	machine.OPTIONS(pathPAR, httpd.Preflight(http.MethodPost))
+	machine.POST(pathToken, handler.token)
+	machine.OPTIONS(pathToken, httpd.Preflight(http.MethodPost))
+
+	pages := h.Echo().Group(path, httpd.Errors(handler.encodePage), h.SameOrigin())
+	pages.GET(pathAuthorize, handler.authorize)
+	pages.GET(pathLogin, handler.login)
+	pages.POST(pathLoginJPKI, handler.prove)
+	if server.cfg.TestCards != nil {
+		pages.POST(pathLoginTest, handler.proveTestPerson)
+	}
+	pages.GET(pathReview, handler.review)
+	pages.POST(pathReview, handler.decide)
+	return handler
+}
+
+// Endpoints returns the URLs for the metadata.
+func (h *Handler) Endpoints() Endpoints {
+	return Endpoints{
+		PushedAuthorizationRequest: h.base + pathPAR,
+		Authorization:              h.base + pathAuthorize,
+		Token:                      h.base + pathToken,
+	}
+}
+
+func clientHeaders(c echo.Context) ClientHeaders {
+	header := c.Request().Header
+	return ClientHeaders{
+		Attestation: header.Values("OAuth-Client-Attestation"),
+		PoP:         header.Values("OAuth-Client-Attestation-PoP"),
+		DPoP:        header.Values("DPoP"),
+	}
+}
+
+func (h *Handler) push(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	response, err := h.server.Push(c.Request().Context(), h.base+pathPAR, clientHeaders(c), Params(form))
+	if err != nil {
+		return err
+	}
+	return httpd.WriteJSON(c, http.StatusCreated, response)
+}
+
+func (h *Handler) token(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	response, err := h.server.Token(c.Request().Context(), h.base+pathToken, clientHeaders(c), Params(form))
+	if err != nil {
+		return err
+	}
+	return httpd.WriteJSON(c, http.StatusOK, response)
+}
+
+func (h *Handler) authorize(c echo.Context) error {
+	query, err := httpd.Query(c)
+	if err != nil {
+		return err
+	}
+	cookie, err := h.server.Begin(c.Request().Context(), query.Get("client_id"), query.Get("request_uri"))
+	if err != nil {
+		return err
+	}
+	h.setCookie(c, cookie)
+	return c.Redirect(http.StatusSeeOther, h.base+pathLogin)
+}
+
+func (h *Handler) login(c echo.Context) error {
+	view, err := h.view(c)
+	if err != nil {
+		return err
+	}
+	if view.Person != nil {
+		return c.Redirect(http.StatusSeeOther, h.base+pathReview)
+	}
+	if err := h.allowRedirect(c, view); err != nil {
+		return err
+	}
+	return h.page(c, http.StatusOK, web.Login, view)
+}
+
+func (h *Handler) prove(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	certificate, errCert := decodeUpload(form.Get("certificate"))
+	signature, errSig := decodeUpload(form.Get("signature"))
+	if errCert != nil || errSig != nil || len(certificate) == 0 || len(signature) == 0 {
+		return refuse(openid4vci.CodeInvalidRequest, "certificate and signature are needed in base64", errors.Join(errCert, errSig))
+	}
+	next, err := h.server.Prove(c.Request().Context(), h.readCookie(c), certificate, signature)
+	if err != nil {
+		return err
+	}
+	h.setCookie(c, next)
+	return c.Redirect(http.StatusSeeOther, h.base+pathReview)
+}
+
+func (h *Handler) proveTestPerson(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	next, err := h.server.ProveTestPerson(c.Request().Context(), h.readCookie(c), form.Get("person"))
+	if err != nil {
+		return err
+	}
+	h.setCookie(c, next)
+	return c.Redirect(http.StatusSeeOther, h.base+pathReview)
+}
+
+func (h *Handler) review(c echo.Context) error {
+	view, err := h.view(c)
+	if err != nil {
+		return err
+	}
+	if view.Person == nil {
+		return c.Redirect(http.StatusSeeOther, h.base+pathLogin)
+	}
+	if err := h.allowRedirect(c, view); err != nil {
+		return err
+	}
+	return h.page(c, http.StatusOK, web.Review, view)
+}
+
+func (h *Handler) decide(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	decision := form.Get("decision")
+	if decision != "approve" && decision != "cancel" {
+		return refuse(openid4vci.CodeInvalidRequest, "decision must be approve or cancel", nil)
+	}
+	target, err := h.server.Decide(c.Request().Context(), h.readCookie(c), decision == "approve")
+	if err != nil {
+		return err
+	}
+	httpd.ClearCookie(c, h.cookie)
+	return c.Redirect(http.StatusSeeOther, target)
+}
+
+func (h *Handler) view(c echo.Context) (*View, error) {
+	return h.server.View(c.Request().Context(), h.readCookie(c))
+}
+
+// allowRedirect lets the decision form end at the wallet's redirect_uri.
+func (h *Handler) allowRedirect(c echo.Context, view *View) error {
+	return httpd.AllowFormTarget(c, view.RedirectURI)
+}
+
+func (h *Handler) readCookie(c echo.Context) string {
+	value, _ := httpd.ReadCookie(c, h.cookie)
+	return value
+}
+
+func (h *Handler) setCookie(c echo.Context, value string) {
+	httpd.SetCookie(c, httpd.Cookie{Name: h.cookie, Value: value, Lifetime: h.server.cfg.Lifetimes.Login})
+}
+
+// pageData is what the templates get.
+type pageData struct {
+	Base string
+	*View
+	ChallengeBase64 string
+	ChallengeText   string
+	Error           string
+	Description     string
+}
+
+func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) error {
+	data := pageData{Base: h.base, View: view}
+	if view != nil {
+		data.ChallengeBase64 = base64.StdEncoding.EncodeToString(view.Challenge)
+		data.ChallengeText = string(view.Challenge)
+	}
+	return h.render(c, status, page, data)
+}
+
+func (h *Handler) render(c echo.Context, status int, page web.Page, data pageData) error {
+	html, err := page.Render(data)
+	if err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, html)
+}
+
+// encodeError answers machines.
+func encodeError(c echo.Context, err error) { httpd.EncodeOAuth(c, AsHTTP(err)) }
+
+// AsHTTP gives an error of this package the form that package httpd answers
+// with. Other errors are returned as they are.
+func AsHTTP(err error) error {
+	var e *openid4vci.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Code == openid4vci.CodeTemporarilyUnavailable {
+		return httpd.Unavailable(e.Err)
+	}
+	return &httpd.Error{Status: e.Status, Code: e.Code, Description: e.Description, Cause: e.Err}
+}
+
+// encodePage answers browsers.
+func (h *Handler) encodePage(c echo.Context, err error) {
+	e := httpd.AsError(AsHTTP(err))
+	httpd.NoteError(c, e.Code, e.Cause)
+	data := pageData{Base: h.base, Error: e.Code, Description: e.Description}
+	if renderErr := h.render(c, e.Status, web.Error, data); renderErr != nil {
+		httpd.EncodeProblem(c, renderErr)
+	}
+}
+
+// decodeUpload reads base64 as people paste it: standard alphabet, padded, with
+// line breaks.
+func decodeUpload(s string) ([]byte, error) {
+	const longest = 16 << 10
+	s = strings.Map(func(r rune) rune {
+		if r == '\r' || r == '\n' || r == ' ' {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > longest {
+		return nil, errors.New("upload is too long")
+	}
+	return base64.StdEncoding.Strict().DecodeString(s)
+}

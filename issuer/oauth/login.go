@@ -1,0 +1,228 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/source"
+)
+
+// login is one browser's way through the pages. Its secret is the cookie, so a
+// signature moves on only the browser that was shown the challenge.
+type login struct {
+	RequestSecret string
+	Request       pushedRequest
+	// ID is the name of the session in the challenge.
+	ID               string
+	Nonce            string
+	ChallengeExpires time.Time
+	Evidence         *evidence.Evidence
+	Person           *source.Person
+}
+
+// View is what the pages show of a login.
+type View struct {
+	Issuer string
+	Wallet string
+	// Configurations is what will be issued.
+	Configurations []Configuration
+	// Challenge is the text to be signed, and Expires when it stops being
+	// accepted. Both are empty once the person is known.
+	Challenge []byte
+	Expires   time.Time
+	// Person is nil until the challenge has been answered.
+	Person *source.Person
+	// TestPersons is empty except in mode test.
+	TestPersons []TestPerson
+	// RedirectURI is where the decision leads.
+	RedirectURI string
+}
+
+// Begin starts a login for a pushed request and returns its secret, which
+// belongs into a cookie. The same request may be visited again until one of
+// its logins has come to a decision.
+func (s *Server) Begin(ctx context.Context, clientID, requestURI string) (string, error) {
+	secret, ok := strings.CutPrefix(requestURI, requestURIPrefix)
+	if !ok {
+		return "", refuse(openid4vci.CodeInvalidRequest, "request_uri of the pushed authorization request endpoint is needed", nil)
+	}
+	const unknown = "request_uri is unknown, has expired or was used"
+	request, version, err := s.requests.Get(ctx, secret)
+	if err != nil {
+		return "", stored(err, codeInvalidRequestURI, unknown)
+	}
+	now := s.cfg.Now()
+	if request.Done || (!request.Visited && now.After(request.VisitBy)) {
+		return "", refuse(codeInvalidRequestURI, unknown, nil)
+	}
+	if request.Client.ID != clientID {
+		return "", refuse(openid4vci.CodeInvalidRequest, "client_id is not the one that pushed the request", nil)
+	}
+	if !request.Visited {
+		request.Visited = true
+		if err := s.requests.Swap(ctx, secret, version, request); err != nil {
+			return "", stored(err, codeInvalidRequestURI, unknown)
+		}
+	}
+	cookie := newSecret()
+	err = s.logins.Put(ctx, cookie, login{
+		RequestSecret:    secret,
+		Request:          request,
+		ID:               publicID("login", cookie),
+		Nonce:            newSecret(),
+		ChallengeExpires: now.Add(s.cfg.Lifetimes.Challenge),
+	})
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return cookie, nil
+}
+
+const lostLogin = "this login has expired; start again in the wallet"
+
+// View returns what the pages show.
+func (s *Server) View(ctx context.Context, cookie string) (*View, error) {
+	l, _, err := s.logins.Get(ctx, cookie)
+	if err != nil {
+		return nil, stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+	}
+	return s.view(&l), nil
+}
+
+func (s *Server) view(l *login) *View {
+	v := &View{Issuer: s.cfg.Issuer, Wallet: l.Request.Client.WalletName, Person: l.Person, RedirectURI: l.Request.RedirectURI}
+	for _, id := range l.Request.Configurations {
+		if c, ok := s.configuration(id); ok {
+			v.Configurations = append(v.Configurations, c)
+		}
+	}
+	if l.Person == nil {
+		v.Challenge, v.Expires = s.challenge(l).Bytes(), l.ChallengeExpires
+		if s.cfg.TestCards != nil {
+			v.TestPersons = s.cfg.TestCards.Persons()
+		}
+	}
+	return v
+}
+
+// challenge rebuilds what the person signs from the login alone.
+func (s *Server) challenge(l *login) evidence.Challenge {
+	var names []string
+	for _, id := range l.Request.Configurations {
+		if c, ok := s.configuration(id); ok {
+			names = append(names, c.Name["ja"]+" ("+c.ID+")")
+		}
+	}
+	return evidence.Challenge{
+		Issuer:      s.cfg.Issuer,
+		Session:     l.ID,
+		Nonce:       l.Nonce,
+		Expires:     l.ChallengeExpires,
+		Credentials: names,
+		Wallet:      l.Request.Client.WalletName,
+		ClientKey:   l.Request.Client.InstanceKey,
+		DPoPKey:     l.Request.DPoPKey,
+	}
+}
+
+// Prove takes the person's answer to the challenge. On success it returns a
+// new cookie; the old one is void, so that nobody who knew it before the proof
+// can go on after it.
+func (s *Server) Prove(ctx context.Context, cookie string, certificate, signature []byte) (string, error) {
+	l, _, err := s.logins.Get(ctx, cookie)
+	if err != nil {
+		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+	}
+	if l.Evidence != nil {
+		return "", refuse(openid4vci.CodeInvalidRequest, "the challenge was answered before", nil)
+	}
+	proof, err := s.cfg.Prover.Verify(ctx, s.challenge(&l), certificate, signature)
+	if errors.Is(err, evidence.ErrUnavailable) {
+		return "", unavailable(err)
+	}
+	if err != nil {
+		return "", refuse(openid4vci.CodeAccessDenied, "the signature or its certificate is not accepted", err)
+	}
+	person, err := s.cfg.Source.Person(ctx, proof)
+	if err != nil {
+		return "", refuse(openid4vci.CodeAccessDenied, "no credential can be made of what the certificate says", err)
+	}
+	if _, err := s.logins.Take(ctx, cookie); err != nil {
+		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+	}
+	l.Evidence, l.Person = proof, person
+	next := newSecret()
+	if err := s.logins.Put(ctx, next, l); err != nil {
+		return "", unavailable(err)
+	}
+	return next, nil
+}
+
+// ProveTestPerson answers the challenge with the server-side card of a test
+// person, as the person would with [Server.Prove].
+func (s *Server) ProveTestPerson(ctx context.Context, cookie, person string) (string, error) {
+	if s.cfg.TestCards == nil {
+		return "", refuse(openid4vci.CodeInvalidRequest, "there are no test persons here", nil)
+	}
+	l, _, err := s.logins.Get(ctx, cookie)
+	if err != nil {
+		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+	}
+	certificate, signature, err := s.cfg.TestCards.Sign(ctx, person, s.challenge(&l).Bytes())
+	if err != nil {
+		return "", refuse(openid4vci.CodeInvalidRequest, "unknown test person", err)
+	}
+	return s.Prove(ctx, cookie, certificate, signature)
+}
+
+// Decide ends the login with the person's decision and returns where the
+// browser goes. A denial before the proof is a decision too.
+func (s *Server) Decide(ctx context.Context, cookie string, approved bool) (string, error) {
+	l, err := s.logins.Take(ctx, cookie)
+	if err != nil {
+		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+	}
+	if approved && l.Evidence == nil {
+		return "", refuse(openid4vci.CodeInvalidRequest, "the challenge has not been answered", nil)
+	}
+	request, version, err := s.requests.Get(ctx, l.RequestSecret)
+	if err != nil {
+		return "", stored(err, codeInvalidRequestURI, lostLogin)
+	}
+	if request.Done {
+		return "", refuse(codeInvalidRequestURI, "the request was decided before", nil)
+	}
+	request.Done = true
+	if err := s.requests.Swap(ctx, l.RequestSecret, version, request); err != nil {
+		return "", stored(err, codeInvalidRequestURI, "the request was decided before")
+	}
+	if !approved {
+		return s.redirect(request, url.Values{"error": {openid4vci.CodeAccessDenied}}), nil
+	}
+	secret, err := s.newCode(ctx, &l)
+	if err != nil {
+		return "", err
+	}
+	return s.redirect(request, url.Values{"code": {secret}}), nil
+}
+
+// redirect builds the authorization response, with iss (RFC 9207) and with the
+// state as the client sent it.
+func (s *Server) redirect(request pushedRequest, params url.Values) string {
+	u, _ := url.Parse(request.RedirectURI)
+	query := u.Query()
+	for name, values := range params {
+		query[name] = values
+	}
+	query.Set("iss", s.cfg.Issuer)
+	if request.State != "" {
+		query.Set("state", request.State)
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}

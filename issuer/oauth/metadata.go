@@ -1,0 +1,36 @@
+package oauth
+
+import "github.com/tegata-id/tegata/credentials/openid4vci"
+
+// Endpoints are the absolute URLs that the metadata names.
+type Endpoints struct {
+	PushedAuthorizationRequest string
+	Authorization              string
+	Token                      string
+}
+
+// Metadata returns the authorization server metadata (RFC 8414).
+func (s *Server) Metadata(e Endpoints) openid4vci.AuthorizationServerMetadata {
+	algorithms := []string{"ES256", "ES384", "ES512"}
+	m := openid4vci.AuthorizationServerMetadata{
+		Issuer:                             s.cfg.Issuer,
+		AuthorizationEndpoint:              e.Authorization,
+		TokenEndpoint:                      e.Token,
+		PAREndpoint:                        e.PushedAuthorizationRequest,
+		RequirePAR:                         true,
+		ResponseTypesSupported:             []string{"code"},
+		ResponseModesSupported:             []string{"query"},
+		GrantTypesSupported:                []string{openid4vci.GrantAuthorizationCode},
+		CodeChallengeMethodsSupported:      []string{openid4vci.ChallengeMethodS256},
+		AuthMethodsSupported:               []string{"attest_jwt_client_auth"},
+		ClientAttestationSigningAlgorithms: algorithms,
+		ClientAttestationPoPAlgorithms:     algorithms,
+		DPoPSigningAlgorithms:              algorithms,
+		AuthorizationDetailsTypes:          []string{openid4vci.DetailType},
+		IssParameterSupported:              true,
+	}
+	for _, c := range s.cfg.Configurations {
+		m.ScopesSupported = append(m.ScopesSupported, c.Scope)
+	}
+	return m
+}

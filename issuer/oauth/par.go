@@ -1,0 +1,197 @@
+package oauth
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+)
+
+// requestURIPrefix is what RFC 9126 section 2.2 suggests for request_uri.
+const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
+
+// The most that a client may make the server keep or echo.
+const (
+	maxStateLength       = 2048
+	maxRedirectURILength = 2048
+)
+
+// pushedRequest is an authorization request that a wallet has pushed, with the
+// keys that it is bound to.
+type pushedRequest struct {
+	Client         Client
+	RedirectURI    string
+	State          string
+	CodeChallenge  string
+	Configurations []string
+	// Details says that authorization_details were used, so that the token
+	// response has them too.
+	Details bool
+	// DPoPKey is the thumbprint from dpop_jkt or from a proof at this
+	// endpoint; empty if the wallet named none.
+	DPoPKey     string
+	IssuerState string
+	// VisitBy is when the first visit must have come.
+	VisitBy time.Time
+	Visited bool
+	// Done is set once a browser has come back with a decision; the request
+	// is not used again.
+	Done bool
+}
+
+// ClientHeaders are the headers by which a client proves who it is.
+type ClientHeaders struct {
+	Attestation []string
+	PoP         []string
+	DPoP        []string
+}
+
+// Params are the parameters of a form, each given once and with a value.
+type Params map[string]string
+
+// Get returns a parameter, or "".
+func (p Params) Get(name string) string { return p[name] }
+
+// Has reports whether the parameter was given.
+func (p Params) Has(name string) bool { return p[name] != "" }
+
+// Push accepts a pushed authorization request (RFC 9126 section 2). endpoint is
+// the URL of the endpoint, for the DPoP proof.
+func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, form Params) (*openid4vci.PARResponse, error) {
+	client, err := s.authenticateClient(ctx, h, form.Get("client_id"))
+	if err != nil {
+		return nil, err
+	}
+	request, err := s.parseRequest(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	request.Client = *client
+	request.VisitBy = s.cfg.Now().Add(s.cfg.Lifetimes.Request)
+	if len(h.DPoP) > 0 {
+		proof, err := s.verifyDPoP(ctx, "POST", endpoint, h.DPoP, "")
+		if err != nil {
+			return nil, err
+		}
+		if request.DPoPKey != "" && request.DPoPKey != proof {
+			return nil, refuse(openid4vci.CodeInvalidDPoPProof, "dpop_jkt is not the key of the DPoP proof", nil)
+		}
+		request.DPoPKey = proof
+	}
+	secret := newSecret()
+	if err := s.requests.Put(ctx, secret, *request); err != nil {
+		return nil, unavailable(err)
+	}
+	return &openid4vci.PARResponse{
+		RequestURI: requestURIPrefix + secret,
+		ExpiresIn:  int64(s.cfg.Lifetimes.Request.Seconds()),
+	}, nil
+}
+
+func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest, error) {
+	for _, name := range []string{"request_uri", "request"} {
+		if form.Has(name) {
+			return nil, refuse(openid4vci.CodeInvalidRequest, name+" is not accepted here", nil)
+		}
+	}
+	if form.Get("response_type") != "code" {
+		return nil, refuse(openid4vci.CodeUnsupportedResponseType, "response_type must be code", nil)
+	}
+	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "response_mode must be query", nil)
+	}
+	if form.Get("code_challenge_method") != "S256" || openid4vci.CheckCodeChallenge(form.Get("code_challenge")) != nil {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "PKCE with S256 is required", nil)
+	}
+	redirectURI := form.Get("redirect_uri")
+	if !validRedirectURI(redirectURI) {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "redirect_uri must be https or of an app's own scheme, without fragment", nil)
+	}
+	if len(form.Get("state")) > maxStateLength {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "state is too long", nil)
+	}
+	if jkt := form.Get("dpop_jkt"); jkt != "" {
+		if raw, err := jose.DecodeBase64(jkt); err != nil || len(raw) != 32 {
+			return nil, refuse(openid4vci.CodeInvalidRequest, "dpop_jkt is not a SHA-256 thumbprint", err)
+		}
+	}
+	configurations, details, err := s.requested(form)
+	if err != nil {
+		return nil, err
+	}
+	if state := form.Get("issuer_state"); form.Has("issuer_state") {
+		offered, err := s.cfg.Offers.Open(ctx, state)
+		if err != nil {
+			return nil, stored(err, openid4vci.CodeInvalidRequest, "issuer_state is unknown or has expired")
+		}
+		for _, id := range configurations {
+			if !slices.Contains(offered, id) {
+				return nil, refuse(openid4vci.CodeInvalidRequest, "the offer does not include what is requested", nil)
+			}
+		}
+	}
+	return &pushedRequest{
+		RedirectURI:    redirectURI,
+		State:          form.Get("state"),
+		CodeChallenge:  form.Get("code_challenge"),
+		Configurations: configurations,
+		Details:        details,
+		DPoPKey:        form.Get("dpop_jkt"),
+		IssuerState:    form.Get("issuer_state"),
+	}, nil
+}
+
+// requested reads which configurations are wanted, by authorization_details
+// and by scope (OpenID4VCI 1.0 section 5.1). Unknown scopes are ignored.
+func (s *Server) requested(form Params) (ids []string, details bool, err error) {
+	if form.Has("authorization_details") {
+		list, err := openid4vci.ParseAuthorizationDetails([]byte(form.Get("authorization_details")))
+		if err != nil {
+			return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "authorization_details are not valid", err)
+		}
+		for _, d := range list {
+			if _, known := s.configuration(d.CredentialConfigurationID); !known {
+				return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "unknown credential_configuration_id", nil)
+			}
+			ids = append(ids, d.CredentialConfigurationID)
+		}
+		details = true
+	}
+	for _, scope := range strings.Fields(form.Get("scope")) {
+		for _, c := range s.cfg.Configurations {
+			if c.Scope == scope {
+				ids = append(ids, c.ID)
+			}
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) == 0 {
+		return nil, false, refuse(openid4vci.CodeInvalidScope, "nothing that can be issued is requested", nil)
+	}
+	return ids, details, nil
+}
+
+// validRedirectURI accepts https URIs and private-use schemes (RFC 8252
+// section 7.1). Clients are authenticated and not registered, so that any such
+// URI may be pushed (RFC 9126 section 2.4).
+func validRedirectURI(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || len(s) > maxRedirectURILength || u.Fragment != "" || strings.Contains(s, "#") || u.User != nil {
+		return false
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f || r == '\\' }) {
+		return false
+	}
+	switch u.Scheme {
+	case "https":
+		return u.Host != ""
+	case "", "http", "javascript", "data", "file", "blob", "about", "vbscript", "ws", "wss", "ftp", "filesystem", "view-source", "intent":
+		return false
+	}
+	return true
+}

@@ -1,0 +1,163 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/source"
+)
+
+// Configuration is what the authorization server needs to know of a
+// credential configuration.
+type Configuration struct {
+	ID    string
+	Scope string
+	// Name is shown on the pages, by language tag.
+	Name map[string]string
+}
+
+// Prover checks a person's answer to a challenge. [evidence.JPKI] is one.
+type Prover interface {
+	// Verify returns errors that wrap evidence.ErrRefused or
+	// evidence.ErrUnavailable.
+	Verify(ctx context.Context, c evidence.Challenge, certificate, signature []byte) (*evidence.Evidence, error)
+}
+
+// Source says what is known of a person. [source.Certificate] is one.
+type Source interface {
+	Person(ctx context.Context, e *evidence.Evidence) (*source.Person, error)
+}
+
+// Grants is the durable side: what a token stands for. The limit on how often
+// a credential comes out of a grant is enforced where credentials are issued.
+type Grants interface {
+	// Start records a grant before its token is handed out. It returns an
+	// error that wraps ErrGrantExists if there is one with this ID.
+	Start(ctx context.Context, g Grant) error
+	// Revoke ends a grant and invalidates what was issued under it. Revoking
+	// twice is no error.
+	Revoke(ctx context.Context, id string) error
+}
+
+// ErrGrantExists says that the code of a grant has been used, whatever the
+// session store remembers.
+var ErrGrantExists = errors.New("grant exists")
+
+// Grant is a person's agreement.
+type Grant struct {
+	// ID is derived from the authorization code.
+	ID             string
+	Configurations []string
+	Evidence       *evidence.Evidence
+	Expires        time.Time
+}
+
+// Offers knows the credential offers that are open.
+type Offers interface {
+	// Open returns the configurations of the offer with the given
+	// issuer_state, or an error that wraps session.ErrNotFound.
+	Open(ctx context.Context, issuerState string) ([]string, error)
+}
+
+// TestCards signs challenges on the server for test persons. It exists in mode
+// test only.
+type TestCards interface {
+	// Persons lists identifiers with what the page shows for each.
+	Persons() []TestPerson
+	// Sign returns the DER certificate and the signature of a person's card.
+	Sign(ctx context.Context, person string, challenge []byte) (certificate, signature []byte, err error)
+}
+
+// TestPerson is an entry of the test login.
+type TestPerson struct{ ID, Label string }
+
+// Lifetimes bounds what is handed out.
+type Lifetimes struct {
+	// Request is from the pushed request to the first visit.
+	Request time.Duration
+	// Login is for the pages, from the first visit.
+	Login time.Duration
+	// Challenge is for signing, within the login.
+	Challenge time.Duration
+	Code      time.Duration
+	Token     time.Duration
+}
+
+// DefaultLifetimes are those that the documentation names.
+var DefaultLifetimes = Lifetimes{
+	Request:   60 * time.Second,
+	Login:     10 * time.Minute,
+	Challenge: 5 * time.Minute,
+	Code:      60 * time.Second,
+	Token:     5 * time.Minute,
+}
+
+// Config is what a [Server] is made of. Every field is needed unless it says
+// otherwise.
+type Config struct {
+	// Issuer is the issuer identifier of the authorization server, which is
+	// also the credential issuer identifier.
+	Issuer         string
+	Configurations []Configuration
+	Sessions       *session.Store
+	// Attesters validates the certificates of wallet providers.
+	Attesters *trust.Policy
+	Prover    Prover
+	Source    Source
+	Grants    Grants
+	Offers    Offers
+	// TestCards is nil except in mode test.
+	TestCards TestCards
+	Lifetimes Lifetimes
+	Now       func() time.Time
+}
+
+// Server is an authorization server for one credential issuer.
+type Server struct {
+	cfg      Config
+	requests *session.Objects[pushedRequest]
+	logins   *session.Objects[login]
+	codes    *session.Objects[code]
+	tokens   *session.Objects[Access]
+}
+
+// New returns the authorization server.
+func New(cfg Config) *Server {
+	l := cfg.Lifetimes
+	return &Server{
+		cfg:      cfg,
+		requests: session.NewObjects[pushedRequest](cfg.Sessions, "par", l.Request+l.Login),
+		logins:   session.NewObjects[login](cfg.Sessions, "login", l.Login),
+		codes:    session.NewObjects[code](cfg.Sessions, "code", l.Code),
+		tokens:   session.NewObjects[Access](cfg.Sessions, "token", l.Token),
+	}
+}
+
+func (s *Server) configuration(id string) (Configuration, bool) {
+	for _, c := range s.cfg.Configurations {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return Configuration{}, false
+}
+
+// newSecret returns 256 random bits in base64url.
+func newSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return jose.EncodeBase64(b[:])
+}
+
+// publicID names a secret where it may be seen, in a challenge or a row.
+func publicID(purpose, secret string) string {
+	sum := sha256.Sum256([]byte(purpose + "\x00" + secret))
+	return jose.EncodeBase64(sum[:16])
+}

@@ -1,0 +1,173 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/source"
+)
+
+// code is what an authorization code stands for. It is marked as used and not
+// deleted, so that a second use is seen.
+type code struct {
+	Request  pushedRequest
+	Evidence *evidence.Evidence
+	Person   *source.Person
+	// Expires ends the code; the record lives on to notice a second use.
+	Expires time.Time
+	Used    bool
+	// Token is the access token that the first use gave.
+	Token string
+}
+
+// Access is what an access token allows, and for whom.
+type Access struct {
+	GrantID        string
+	ClientID       string
+	InstanceKey    string
+	DPoPKey        string
+	Configurations []string
+	// Details says that the token response named credential identifiers,
+	// which the wallet must then use.
+	Details  bool
+	Evidence *evidence.Evidence
+	Person   *source.Person
+	Expires  time.Time
+}
+
+// newCode returns a code for an approved login.
+func (s *Server) newCode(ctx context.Context, l *login) (string, error) {
+	expires := s.cfg.Now().Add(s.cfg.Lifetimes.Code)
+	secret := newSecret()
+	// The record outlives the code's validity, so that a second use within the
+	// token's life is still seen.
+	err := s.codes.PutUntil(ctx, secret, code{
+		Request: l.Request, Evidence: l.Evidence, Person: l.Person, Expires: expires,
+	}, expires.Add(s.cfg.Lifetimes.Token))
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return secret, nil
+}
+
+// Token answers a token request (RFC 6749 section 4.1.3, OpenID4VCI 1.0
+// section 6). endpoint is the URL of the endpoint.
+func (s *Server) Token(ctx context.Context, endpoint string, h ClientHeaders, form Params) (*openid4vci.TokenResponse, error) {
+	client, err := s.authenticateClient(ctx, h, form.Get("client_id"))
+	if err != nil {
+		return nil, err
+	}
+	dpopKey, err := s.verifyDPoP(ctx, "POST", endpoint, h.DPoP, "")
+	if err != nil {
+		return nil, err
+	}
+	switch form.Get("grant_type") {
+	case "authorization_code":
+		return s.exchangeCode(ctx, client, dpopKey, form)
+	case "":
+		return nil, refuse(openid4vci.CodeInvalidRequest, "grant_type is missing", nil)
+	}
+	return nil, refuse(openid4vci.CodeUnsupportedGrantType, "grant_type must be authorization_code", nil)
+}
+
+const badCode = "the code is unknown, has expired, was used, or was issued for another client or request"
+
+func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey string, form Params) (*openid4vci.TokenResponse, error) {
+	if !form.Has("code") {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "code is missing", nil)
+	}
+	if form.Has("tx_code") {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "tx_code belongs to the pre-authorized code grant", nil)
+	}
+	secret := form.Get("code")
+	c, version, err := s.codes.Get(ctx, secret)
+	if err != nil {
+		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
+	}
+	request := c.Request
+	switch {
+	case request.Client.ID != client.ID, request.Client.InstanceKey != client.InstanceKey:
+		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	case request.DPoPKey != "" && request.DPoPKey != dpopKey:
+		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	case form.Get("redirect_uri") != request.RedirectURI:
+		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	case openid4vci.VerifyCodeVerifier(form.Get("code_verifier"), request.CodeChallenge) != nil:
+		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	}
+	grantID := publicID("grant", secret)
+	if c.Used {
+		return nil, s.reused(ctx, grantID, c.Token)
+	}
+	if !s.cfg.Now().Before(c.Expires) {
+		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	}
+	c.Used, c.Token = true, newSecret()
+	if err := s.codes.Swap(ctx, secret, version, c); err != nil {
+		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
+	}
+	expires := s.cfg.Now().Add(s.cfg.Lifetimes.Token)
+	err = s.cfg.Grants.Start(ctx, Grant{ID: grantID, Configurations: request.Configurations, Evidence: c.Evidence, Expires: expires})
+	if errors.Is(err, ErrGrantExists) {
+		return nil, s.reused(ctx, grantID, "")
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return s.issueToken(ctx, grantID, c, dpopKey, expires)
+}
+
+func (s *Server) issueToken(ctx context.Context, grantID string, c code, dpopKey string, expires time.Time) (*openid4vci.TokenResponse, error) {
+	request := c.Request
+	err := s.tokens.Put(ctx, c.Token, Access{
+		GrantID:        grantID,
+		ClientID:       request.Client.ID,
+		InstanceKey:    request.Client.InstanceKey,
+		DPoPKey:        dpopKey,
+		Configurations: request.Configurations,
+		Details:        request.Details,
+		Evidence:       c.Evidence,
+		Person:         c.Person,
+		Expires:        expires,
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	response := &openid4vci.TokenResponse{
+		AccessToken: c.Token,
+		TokenType:   "DPoP",
+		ExpiresIn:   int64(s.cfg.Lifetimes.Token.Seconds()),
+	}
+	var scopes []string
+	for _, id := range request.Configurations {
+		if configuration, ok := s.configuration(id); ok {
+			scopes = append(scopes, configuration.Scope)
+		}
+		if request.Details {
+			response.AuthorizationDetails = append(response.AuthorizationDetails, openid4vci.AuthorizationDetail{
+				Type:                      openid4vci.DetailType,
+				CredentialConfigurationID: id,
+				CredentialIdentifiers:     []string{id},
+			})
+		}
+	}
+	response.Scope = strings.Join(scopes, " ")
+	return response, nil
+}
+
+// reused ends what the first use of a code gave: whoever comes second may be
+// the rightful one.
+func (s *Server) reused(ctx context.Context, grantID, token string) error {
+	if err := s.cfg.Grants.Revoke(ctx, grantID); err != nil {
+		return unavailable(err)
+	}
+	if _, err := s.tokens.Take(ctx, token); err != nil && !errors.Is(err, session.ErrNotFound) {
+		return unavailable(err)
+	}
+	return refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+}
