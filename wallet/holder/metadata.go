@@ -1,0 +1,96 @@
+package holder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+)
+
+// discover fetches the metadata of the issuer and of the authorization server
+// that the offer leads to, from where their identifiers say and nowhere else.
+func (i *issuance) discover(ctx context.Context) error {
+	address, err := openid4vci.MetadataURL(i.offer.CredentialIssuer)
+	if err != nil {
+		return err
+	}
+	response, err := i.steps.get(ctx, "issuer metadata", PartyIssuer, address, typeJSON)
+	if err != nil {
+		return err
+	}
+	if i.issuer, err = openid4vci.ParseIssuerMetadata(response.Body, i.offer.CredentialIssuer); err != nil {
+		return err
+	}
+	if err := i.chooseConfigurations(); err != nil {
+		return err
+	}
+	return i.discoverServer(ctx)
+}
+
+// chooseConfigurations takes everything offered. What is unknown or of another
+// format ends the issuance: half of an offer is not what the person agreed to.
+func (i *issuance) chooseConfigurations() error {
+	for _, id := range i.offer.ConfigurationIDs {
+		c, err := i.issuer.Configuration(id)
+		if err != nil {
+			return err
+		}
+		if c.Format != credentials.FormatSDJWTVC && c.Format != credentials.FormatMdoc || i.w.IssuerTrust[c.Format] == nil {
+			return fmt.Errorf("configuration %q: format %q is not accepted", id, c.Format)
+		}
+		i.wanted = append(i.wanted, wanted{id, c})
+	}
+	return nil
+}
+
+func (i *issuance) discoverServer(ctx context.Context) error {
+	hint := ""
+	if g := i.offer.Grants; g != nil && g.AuthorizationCode != nil {
+		hint = g.AuthorizationCode.AuthorizationServer
+	} else if grant := i.preAuthorized(); grant != nil {
+		hint = grant.AuthorizationServer
+	}
+	identifier, err := i.issuer.AuthorizationServer(hint)
+	if err != nil {
+		return err
+	}
+	address, err := openid4vci.AuthorizationServerMetadataURL(identifier)
+	if err != nil {
+		return err
+	}
+	response, err := i.steps.get(ctx, "authorization server metadata", PartyAuthorizationServer, address, typeJSON)
+	if err != nil {
+		return err
+	}
+	if i.server, err = openid4vci.ParseAuthorizationServerMetadata(response.Body, identifier); err != nil {
+		return err
+	}
+	if i.preAuthorized() != nil {
+		return nil
+	}
+	if !i.server.SupportsGrant(openid4vci.GrantAuthorizationCode) {
+		return errors.New("the authorization server has no grant type that the wallet can use")
+	}
+	return i.server.CheckHighAssurance()
+}
+
+// scopes returns the scopes of what is wanted and, for configurations that
+// have none, authorization details.
+func (i *issuance) scopes() (scopes []string, details []openid4vci.AuthorizationDetail) {
+	for _, want := range i.wanted {
+		scope := want.configuration.Scope
+		if scope == "" {
+			d := openid4vci.AuthorizationDetail{Type: openid4vci.DetailType, CredentialConfigurationID: want.id}
+			if len(i.issuer.AuthorizationServers) > 0 {
+				d.Locations = []string{i.issuer.CredentialIssuer}
+			}
+			details = append(details, d)
+		} else if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, details
+}

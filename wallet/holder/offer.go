@@ -1,0 +1,132 @@
+package holder
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+)
+
+const typeJSON = "application/json"
+
+// issuance is one walk from an offer to credentials.
+type issuance struct {
+	w        *Wallet
+	steps    stepper
+	offer    *openid4vci.CredentialOffer
+	issuer   *openid4vci.IssuerMetadata
+	server   *openid4vci.AuthorizationServerMetadata
+	wanted   []wanted
+	client   client
+	dpop     crypto.Signer
+	nonces   dpopNonces
+	token    *openid4vci.TokenResponse
+	received []*Held
+	// notify holds the notification IDs of what was received.
+	notify []string
+}
+
+// wanted is a configuration that was offered.
+type wanted struct {
+	id            string
+	configuration *openid4vci.Configuration
+}
+
+// AcceptOffer takes an offer, by value or by reference, through the
+// authorization code flow, or the pre-authorized code flow if the offer has
+// only that, and stores what was issued: all that the authorization server
+// granted, or nothing. The caller has asked the person before whether they want to deal with the offer
+// at all (OpenID4VCI 1.0 section 13.5).
+//
+// What comes back are copies of what was stored.
+func (w *Wallet) AcceptOffer(ctx context.Context, link string, agent UserAgent) ([]*Held, error) {
+	dpopKey, err := keys.GenerateP256()
+	if err != nil {
+		return nil, err
+	}
+	i := &issuance{w: w, steps: w.stepper(), dpop: dpopKey, nonces: dpopNonces{}}
+	if err := i.readOffer(ctx, link); err != nil {
+		return nil, fmt.Errorf("offer: %w", err)
+	}
+	if err := i.discover(ctx); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	if err := i.authorize(ctx, agent); err != nil {
+		return nil, err
+	}
+	if err := i.collect(ctx); err != nil {
+		i.tell(ctx, openid4vci.EventFailure)
+		return nil, err
+	}
+	if err := w.Vault.Add(ctx, i.received); err != nil {
+		i.tell(ctx, openid4vci.EventFailure)
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	i.tell(ctx, openid4vci.EventAccepted)
+	out := make([]*Held, len(i.received))
+	for n, h := range i.received {
+		out[n] = h.copy()
+	}
+	return out, nil
+}
+
+func (i *issuance) readOffer(ctx context.Context, link string) error {
+	parsed, err := openid4vci.ParseOfferLink(link)
+	if err != nil {
+		return err
+	}
+	if i.offer = parsed.Offer; i.offer != nil {
+		return nil
+	}
+	response, err := i.steps.get(ctx, "credential offer", PartyIssuer, parsed.URI, typeJSON)
+	if err != nil {
+		return err
+	}
+	i.offer, err = openid4vci.ParseOffer(response.Body)
+	return err
+}
+
+// preAuthorized returns the grant if the offer has no other.
+func (i *issuance) preAuthorized() *openid4vci.PreAuthorizedCodeGrant {
+	if g := i.offer.Grants; g != nil && g.AuthorizationCode == nil {
+		return g.PreAuthorizedCode
+	}
+	return nil
+}
+
+// authorize ends with a token.
+func (i *issuance) authorize(ctx context.Context, agent UserAgent) error {
+	if err := i.authenticate(ctx); err != nil {
+		return fmt.Errorf("client attestation: %w", err)
+	}
+	if grant := i.preAuthorized(); grant != nil {
+		return i.exchangePreAuthorized(ctx, grant, agent)
+	}
+	a, err := i.push(ctx)
+	if err != nil {
+		return fmt.Errorf("pushed authorization request: %w", err)
+	}
+	code, err := i.visit(ctx, agent, a)
+	if err != nil {
+		return fmt.Errorf("authorization: %w", err)
+	}
+	return i.exchangeCode(ctx, a, code)
+}
+
+// collect asks for every configuration of the offer.
+func (i *issuance) collect(ctx context.Context) error {
+	for _, want := range i.wanted {
+		for _, identifier := range i.identifiers(want.id) {
+			if err := i.issue(ctx, want, identifier); err != nil {
+				return fmt.Errorf("credential %s: %w", want.id, err)
+			}
+		}
+	}
+	if len(i.received) == 0 {
+		return errors.New("the offer led to no credentials")
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package holder
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/wallet/provider"
+)
+
+// renewBefore is how much time a cached client attestation must have left.
+const renewBefore = time.Minute
+
+// Provider is the client of a wallet provider. It has an instance key of its
+// own for each authorization server, each registered once, so that no two
+// issuers see the same key or the same attestation and can tell that they deal
+// with one wallet (HAIP 1.0 section 4.4.1). It implements [Attester] and is
+// safe for concurrent use.
+type Provider struct {
+	HTTP HTTP
+	// URL is the base URL of the provider, without a trailing slash.
+	URL string
+	// Platform names the platform that the wallet runs on.
+	Platform string
+	// Evidence returns what the platform says about a new instance key for a
+	// challenge; nil on platforms that say nothing.
+	Evidence func(ctx context.Context, instanceKey crypto.PublicKey, challenge string) (string, error)
+	// OnStep, if not nil, is told of every exchange with the provider.
+	OnStep func(Step)
+	// Now is the clock.
+	Now func() time.Time
+
+	mu        sync.Mutex
+	instances map[string]*instance
+}
+
+// instance is what one authorization server sees of the wallet.
+type instance struct {
+	mu          sync.Mutex
+	id          string
+	key         crypto.Signer
+	attestation string
+	expires     time.Time
+}
+
+var _ Attester = (*Provider)(nil)
+
+// ClientAttestation implements [Attester]. It asks the provider only if it has
+// none for this server, or one that is about to expire.
+func (p *Provider) ClientAttestation(ctx context.Context, authorizationServer string) (string, crypto.Signer, error) {
+	in := p.instance(authorizationServer)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.attestation != "" && p.Now().Add(renewBefore).Before(in.expires) {
+		return in.attestation, in.key, nil
+	}
+	if err := p.register(ctx, in); err != nil {
+		return "", nil, fmt.Errorf("register with the wallet provider: %w", err)
+	}
+	proof, err := p.prove(ctx, in.key, provider.Proof{Purpose: provider.PurposeClientAttestation})
+	if err != nil {
+		return "", nil, err
+	}
+	var response provider.ClientAttestationResponse
+	err = p.call(ctx, "client attestation", p.path(in, provider.PathClientAttestations), provider.ClientAttestationRequest{Proof: proof}, &response)
+	if err != nil {
+		return "", nil, err
+	}
+	in.attestation = response.ClientAttestation
+	in.expires = p.Now().Add(time.Duration(response.ExpiresIn) * time.Second)
+	return in.attestation, in.key, nil
+}
+
+// KeyAttestation implements [Attester]. Nothing is cached: keys and nonce are
+// always new.
+func (p *Provider) KeyAttestation(ctx context.Context, authorizationServer string, attested []crypto.PublicKey, nonce string) (string, error) {
+	in := p.instance(authorizationServer)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err := p.register(ctx, in); err != nil {
+		return "", fmt.Errorf("register with the wallet provider: %w", err)
+	}
+	proof, err := p.prove(ctx, in.key, provider.Proof{Purpose: provider.PurposeKeyAttestation, Keys: attested, CNonce: nonce})
+	if err != nil {
+		return "", err
+	}
+	var response provider.KeyAttestationResponse
+	err = p.call(ctx, "key attestation", p.path(in, provider.PathKeyAttestations), provider.KeyAttestationRequest{Proof: proof}, &response)
+	return response.KeyAttestation, err
+}
+
+// InstanceID returns the provider's name for the instance that an
+// authorization server sees, by which the provider's operator can revoke it, or
+// "" if there is none yet.
+func (p *Provider) InstanceID(authorizationServer string) string {
+	in := p.instance(authorizationServer)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.id
+}
+
+// Forget makes the next call ask the provider again, with a new instance key if
+// the provider revoked the old one.
+func (p *Provider) Forget(authorizationServer string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.instances, authorizationServer)
+}
+
+func (p *Provider) instance(authorizationServer string) *instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.instances == nil {
+		p.instances = map[string]*instance{}
+	}
+	in := p.instances[authorizationServer]
+	if in == nil {
+		in = &instance{}
+		p.instances[authorizationServer] = in
+	}
+	return in
+}
+
+// register makes the instance known. The key stays if that fails, since the
+// provider may have it already.
+func (p *Provider) register(ctx context.Context, in *instance) error {
+	if in.id != "" {
+		return nil
+	}
+	if in.key == nil {
+		key, err := keys.GenerateP256()
+		if err != nil {
+			return err
+		}
+		in.key = key
+	}
+	challenge, err := p.challenge(ctx)
+	if err != nil {
+		return err
+	}
+	request := provider.RegisterRequest{Platform: p.Platform}
+	if request.InstanceKey, err = jose.NewJWK(in.key.Public()); err != nil {
+		return err
+	}
+	if p.Evidence != nil {
+		if request.PlatformEvidence, err = p.Evidence(ctx, in.key.Public(), challenge); err != nil {
+			return fmt.Errorf("platform evidence: %w", err)
+		}
+	}
+	request.Proof, err = p.sign(in.key, provider.Proof{Purpose: provider.PurposeRegister, Challenge: challenge})
+	if err != nil {
+		return err
+	}
+	var response provider.RegisterResponse
+	if err := p.call(ctx, "instance registration", provider.PathInstances, request, &response); err != nil {
+		return err
+	}
+	if response.InstanceID == "" {
+		return fmt.Errorf("the wallet provider named no instance")
+	}
+	in.id = response.InstanceID
+	return nil
+}
+
+func (p *Provider) path(in *instance, end string) string {
+	return provider.PathInstances + "/" + url.PathEscape(in.id) + end
+}
+
+func (p *Provider) prove(ctx context.Context, key crypto.Signer, proof provider.Proof) (string, error) {
+	var err error
+	if proof.Challenge, err = p.challenge(ctx); err != nil {
+		return "", err
+	}
+	return p.sign(key, proof)
+}
+
+func (p *Provider) sign(key crypto.Signer, proof provider.Proof) (string, error) {
+	proof.Audience, proof.IssuedAt = p.URL, p.Now()
+	return provider.SignProof(proof, key)
+}
+
+func (p *Provider) challenge(ctx context.Context) (string, error) {
+	var response provider.ChallengeResponse
+	err := p.call(ctx, "provider challenge", provider.PathChallenges, struct{}{}, &response)
+	return response.Challenge, err
+}
+
+// call posts JSON and reads JSON.
+func (p *Provider) call(ctx context.Context, name, path string, request, response any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	s := stepper{p.HTTP, p.Now, p.OnStep}
+	got, err := s.post(ctx, name, PartyProvider, p.URL+path, typeJSON, body, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := jose.UnmarshalJSON(got.Body, response); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
