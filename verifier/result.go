@@ -1,0 +1,158 @@
+package verifier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/internal/session"
+)
+
+// Result is what a relying party gets to know of a transaction.
+type Result struct {
+	ID    string `json:"id"`
+	State State  `json:"state"`
+	// Expires is until when a wallet can answer, or the result be fetched.
+	Expires time.Time `json:"expires_at"`
+	// Credentials is set in StateVerified, Refusal in StateRefused.
+	Credentials []Credential `json:"credentials,omitempty"`
+	Refusal     *Refusal     `json:"refusal,omitempty"`
+}
+
+// Credential is an accepted presentation.
+type Credential struct {
+	QueryID string             `json:"query_id"`
+	Format  credentials.Format `json:"format"`
+	// Type is the vct or the doctype.
+	Type string `json:"type"`
+	// Claims is a JSON object with what was asked for and nothing else. For an
+	// mdoc its first level is the namespace.
+	Claims     json.RawMessage `json:"claims"`
+	Issuer     Issuer          `json:"issuer"`
+	SignedAt   *time.Time      `json:"signed_at,omitempty"`
+	ValidFrom  *time.Time      `json:"valid_from,omitempty"`
+	ValidUntil *time.Time      `json:"valid_until,omitempty"`
+	// Status is nil for a credential that can't be revoked.
+	Status *Status `json:"status,omitempty"`
+	// Checks lists what was verified, in order.
+	Checks []credentials.Check `json:"checks"`
+}
+
+// Statement says what is known about the legal entity behind a signature.
+type Statement string
+
+// The statements.
+const (
+	// StatementNone: the certificate names no legal entity in a known form.
+	StatementNone Statement = "names no legal entity"
+	// StatementNames: the certificate names it.
+	StatementNames Statement = "names legal entity"
+	// StatementCertified: a list of trusted entities says moreover that its
+	// seals are certified.
+	StatementCertified Statement = "certified e-seal"
+)
+
+// Issuer says who signed a credential.
+type Issuer struct {
+	// Identifier is the iss claim, if there is one.
+	Identifier  string       `json:"identifier,omitempty"`
+	LegalEntity *LegalEntity `json:"legal_entity,omitempty"`
+	Statement   Statement    `json:"statement"`
+	// Jurisdiction is that of the trust anchor.
+	Jurisdiction string `json:"jurisdiction"`
+	// Chain runs from the signer to the trust anchor.
+	Chain []Certificate `json:"chain"`
+}
+
+// LegalEntity is an organisation.
+type LegalEntity struct {
+	Name string `json:"name"`
+	// OrganizationIdentifier is NTRJP- with the corporate number, or LEIXG-
+	// with the LEI.
+	OrganizationIdentifier string `json:"organization_identifier"`
+	Country                string `json:"country"`
+}
+
+// Certificate names a certificate.
+type Certificate struct {
+	Subject string `json:"subject"`
+	// SHA256 is the fingerprint in hexadecimal.
+	SHA256 string `json:"sha256"`
+}
+
+// Status is what the status list says.
+type Status struct {
+	Value        string    `json:"value"`
+	ListIssuedAt time.Time `json:"list_issued_at"`
+	// Stale is set if the list was due for a newer one that could not be
+	// fetched.
+	Stale bool `json:"stale,omitempty"`
+}
+
+// Result returns the state of a transaction of the relying party's program.
+// What was presented is handed out once and forgotten with that.
+//
+// If the relying party named a redirect URI, the response code that arrived
+// there is needed; until then an accepted presentation looks like none, since
+// whoever answered may not be whom the relying party is talking to. Errors are
+// [*Error].
+func (v *Verifier) Result(ctx context.Context, id, code string) (*Result, error) {
+	t, version, err := v.transactions.Get(ctx, id)
+	if err == nil && t.Browser {
+		err = session.ErrNotFound
+	}
+	if err != nil {
+		return nil, stored(err, CodeNotFound, unknownTransaction)
+	}
+	return v.release(ctx, id, &t, version, code, t.RedirectURI != "")
+}
+
+const wrongCode = "the response code is wrong or was used"
+
+// release makes the result of a transaction as it is now, and hands out what
+// was presented if the code allows it.
+func (v *Verifier) release(ctx context.Context, id string, t *transaction, version session.Version, code string, needsCode bool) (*Result, error) {
+	answered := t.State == StateVerified || t.State == StateRefused
+	if code != "" && (!answered || !sameSecret(code, t.Code)) {
+		return nil, refuse(CodeInvalidResponseCode, wrongCode, nil)
+	}
+	r := v.peek(id, t, needsCode && code == "")
+	if r.State != StateVerified {
+		return r, nil
+	}
+	next := *t
+	next.State, next.Credentials, next.Code = StateDelivered, nil, ""
+	err := v.transactions.Swap(ctx, id, version, next)
+	if errors.Is(err, session.ErrConflict) {
+		if code != "" {
+			return nil, refuse(CodeInvalidResponseCode, wrongCode, nil)
+		}
+		return &Result{ID: id, State: StateDelivered, Expires: r.Expires}, nil
+	}
+	if err != nil {
+		return nil, stored(err, CodeNotFound, unknownTransaction)
+	}
+	r.Credentials = t.Credentials
+	return r, nil
+}
+
+// peek makes the result without the credentials. withheld hides that there was
+// an accepted presentation.
+func (v *Verifier) peek(id string, t *transaction, withheld bool) *Result {
+	now := v.cfg.Now()
+	r := &Result{ID: id, State: t.State, Expires: t.Expires}
+	if t.State == StateVerified && withheld {
+		r.State = StateWaiting
+	} else if t.State != StateWaiting {
+		r.Expires = t.ResultUntil
+	}
+	if !now.Before(r.Expires) && r.State != StateDelivered {
+		r.State = StateExpired
+	}
+	if r.State == StateRefused {
+		r.Refusal = t.Refusal
+	}
+	return r
+}

@@ -1,0 +1,243 @@
+package verifier
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/openid4vp"
+	"github.com/tegata-id/tegata/internal/session"
+)
+
+// Flow says where the wallet is.
+type Flow string
+
+// The flows.
+const (
+	// SameDevice: the wallet is on the device of the browser. The result is
+	// released only for the response code that the wallet sends back through
+	// the browser, so that nobody can have somebody else answer their request.
+	SameDevice Flow = "same_device"
+	// CrossDevice: the wallet scans a code from another screen. Nothing ties
+	// the two devices together, so whoever shows the code gets the answer: not
+	// for what a stranger must not obtain.
+	CrossDevice Flow = "cross_device"
+)
+
+// State is how far a transaction is.
+type State string
+
+// The states.
+const (
+	StateWaiting  State = "waiting"
+	StateVerified State = "verified"
+	StateRefused  State = "refused"
+	StateExpired  State = "expired"
+	// StateDelivered: the result was handed out and is gone.
+	StateDelivered State = "delivered"
+)
+
+// pointer leads to a transaction.
+type pointer struct {
+	Transaction string
+}
+
+// transaction is what is kept of one. All of it is sealed in the session store.
+type transaction struct {
+	State       State
+	Flow        Flow
+	Query       json.RawMessage
+	RedirectURI string
+	// Browser is set if the transaction belongs to a browser and not to the
+	// relying party's program.
+	Browser    bool
+	RequestID  string
+	ResponseID string
+	ClientID   string
+	Nonce      string
+	// ResponseState is the parameter state.
+	ResponseState string
+	// Key is the private key for this one response; gone once answered.
+	Key     []byte
+	Expires time.Time
+
+	// Code is the response code. It and what follows are set by the answer.
+	Code        string
+	ResultUntil time.Time
+	Credentials []Credential
+	Refusal     *Refusal
+}
+
+// StartRequest is what a relying party asks for.
+type StartRequest struct {
+	// DCQL is the query in JSON.
+	DCQL json.RawMessage
+	// RedirectURI is where the browser shall come back to, with the response
+	// code in the parameter response_code. Needed for SameDevice; an https URL.
+	RedirectURI string
+	Flow        Flow
+}
+
+// Transaction is a request that waits for a wallet.
+type Transaction struct {
+	// ID names the transaction to the relying party. It is a secret.
+	ID string
+	// RequestURI is where the wallet gets the request, and Link how it comes
+	// to know: for a link on the same device, or a QR code.
+	RequestURI, Link string
+	// Expires is when a wallet can't answer any more.
+	Expires time.Time
+}
+
+// Start begins a transaction for the relying party's program. Errors are
+// [*Error].
+func (v *Verifier) Start(ctx context.Context, r StartRequest) (*Transaction, error) {
+	if r.Flow != SameDevice && r.Flow != CrossDevice {
+		return nil, refuse(CodeInvalidRequest, "flow must be same_device or cross_device", nil)
+	}
+	if r.RedirectURI != "" && !validRedirect(r.RedirectURI) {
+		return nil, refuse(CodeInvalidRedirectURI, "redirect_uri must be an https URL without userinfo and fragment", nil)
+	}
+	if r.RedirectURI == "" && r.Flow == SameDevice {
+		return nil, refuse(CodeInvalidRedirectURI, "redirect_uri is needed on the same device", nil)
+	}
+	return v.start(ctx, r, false)
+}
+
+func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Transaction, error) {
+	query, err := v.checkQuery(r.DCQL)
+	if err != nil {
+		return nil, err
+	}
+	key, err := keys.GenerateP256()
+	if err != nil {
+		return nil, refuse(CodeServerError, "", err)
+	}
+	private, err := key.Bytes()
+	if err != nil {
+		return nil, refuse(CodeServerError, "", err)
+	}
+	id := newSecret()
+	t := transaction{
+		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser,
+		RequestID: newSecret(), ResponseID: newSecret(), ClientID: v.clientID,
+		Nonce: newSecret(), ResponseState: newSecret(), Key: private,
+		Expires: v.cfg.Now().Add(v.cfg.Lifetimes.Request).Truncate(time.Second),
+	}
+	link, err := v.link(&t)
+	if err != nil {
+		return nil, refuse(CodeServerError, "", err)
+	}
+	// The transaction comes last: what leads to nothing is merely not found.
+	err = errors.Join(
+		v.requests.Put(ctx, t.RequestID, pointer{id}),
+		v.responses.Put(ctx, t.ResponseID, pointer{id}),
+	)
+	if err == nil {
+		err = v.transactions.Put(ctx, id, t)
+	}
+	if err != nil {
+		return nil, refuse(CodeUnavailable, "try again later", err)
+	}
+	return &Transaction{ID: id, RequestURI: v.requestURI(&t), Link: link, Expires: t.Expires}, nil
+}
+
+// Cancel ends a transaction of the relying party's program and forgets its
+// result.
+func (v *Verifier) Cancel(ctx context.Context, id string) error {
+	t, _, err := v.transactions.Get(ctx, id)
+	if err == nil && t.Browser {
+		err = session.ErrNotFound
+	}
+	if err == nil {
+		_, err = v.transactions.Take(ctx, id)
+	}
+	if err != nil {
+		return stored(err, CodeNotFound, unknownTransaction)
+	}
+	return nil
+}
+
+const unknownTransaction = "there is no such transaction"
+
+func (v *Verifier) requestURI(t *transaction) string {
+	return v.cfg.BaseURL + "/requests/" + t.RequestID
+}
+
+func (v *Verifier) responseURI(t *transaction) string {
+	return v.cfg.BaseURL + "/responses/" + t.ResponseID
+}
+
+func (v *Verifier) link(t *transaction) (string, error) {
+	return openid4vp.RequestLink{
+		ClientID: t.ClientID, RequestURI: v.requestURI(t), RequestURIMethod: openid4vp.MethodPost,
+	}.URL(v.cfg.WalletURL)
+}
+
+// waiting follows a pointer to a transaction that can still be answered. All
+// other cases are session.ErrNotFound.
+func (v *Verifier) waiting(ctx context.Context, from *session.Objects[pointer], secret string) (string, *transaction, session.Version, error) {
+	p, _, err := from.Get(ctx, secret)
+	if err != nil {
+		return "", nil, session.Version{}, err
+	}
+	t, version, err := v.transactions.Get(ctx, p.Transaction)
+	if err == nil && (t.State != StateWaiting || !v.cfg.Now().Before(t.Expires)) {
+		err = session.ErrNotFound
+	}
+	return p.Transaction, &t, version, err
+}
+
+// privateKey returns the key that the response is encrypted to.
+func (t *transaction) privateKey() (*ecdsa.PrivateKey, *jose.JWK, error) {
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), t.Key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encryption key of the transaction: %w", err)
+	}
+	public, err := jose.NewJWK(&private.PublicKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	public.Kid = jose.EncodeBase64(public.Thumbprint())
+	return private, public, nil
+}
+
+// binding returns what presentations must be bound to. It comes from our own
+// session alone.
+func (v *Verifier) binding(t *transaction, key *jose.JWK) credentials.Binding {
+	return credentials.Binding{
+		Mode: credentials.BindingRedirect, Nonce: t.Nonce, ClientID: t.ClientID,
+		ResponseURI: v.responseURI(t), EncryptionKeyThumbprint: key.Thumbprint(),
+	}
+}
+
+const maxRedirectURI = 2048
+
+func validRedirect(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= maxRedirectURI && u.Scheme == "https" && u.Host != "" && u.User == nil &&
+		u.Fragment == "" && !u.ForceQuery && !u.Query().Has(responseCode)
+}
+
+const responseCode = "response_code"
+
+// withCode appends the response code to a URL.
+func withCode(target, code string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return target // validated before
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += responseCode + "=" + url.QueryEscape(code)
+	return u.String()
+}

@@ -1,0 +1,97 @@
+// Package web holds the verifier's pages: where a person chooses what to show,
+// opens the wallet or scans a code, and sees the outcome. They are
+// server-rendered, work without scripts, and give every element that a person
+// or a program needs a stable id.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"slices"
+	"strings"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed static/verifier.css
+var stylesheet []byte
+
+// Page is one of the pages.
+type Page struct{ name string }
+
+// The pages.
+var (
+	Start  = Page{"start.html"}
+	Wait   = Page{"wait.html"}
+	Result = Page{"result.html"}
+	Error  = Page{"error.html"}
+)
+
+var parsed = template.Must(template.ParseFS(templates, "templates/*.html"))
+
+// Render returns the page's HTML. The handler defines what data the templates
+// use.
+func (p Page) Render(data any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := parsed.ExecuteTemplate(&b, p.name, data); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Asset returns a file that the pages refer to, and its media type.
+func Asset(name string) (content []byte, mediaType string, ok bool) {
+	if name == "verifier.css" {
+		return stylesheet, "text/css; charset=utf-8", true
+	}
+	return nil, "", false
+}
+
+// Claim is a claim as the result page shows it.
+type Claim struct {
+	// ID is the element's id: claim- and the path with hyphens.
+	ID string
+	// Name is the path with dots, Value the value as text.
+	Name, Value string
+}
+
+// Flatten lists the leaves of a JSON object of claims, in the order of their
+// names. prefix, the id of the credential query, becomes part of the ids.
+func Flatten(prefix string, claims []byte) ([]Claim, error) {
+	decoder := json.NewDecoder(bytes.NewReader(claims))
+	decoder.UseNumber()
+	var tree map[string]any
+	if err := decoder.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("claims: %w", err)
+	}
+	var out []Claim
+	flatten(nil, tree, func(path []string, value string) {
+		out = append(out, Claim{
+			ID:   "claim-" + prefix + "-" + strings.Join(path, "-"),
+			Name: strings.Join(path, "."), Value: value,
+		})
+	})
+	return out, nil
+}
+
+func flatten(path []string, v any, emit func(path []string, value string)) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			flatten(append(slices.Clone(path), name), v[name], emit)
+		}
+	case []any:
+		for i, item := range v {
+			flatten(append(slices.Clone(path), fmt.Sprint(i)), item, emit)
+		}
+	case nil:
+		emit(path, "null")
+	default:
+		emit(path, fmt.Sprint(v))
+	}
+}
