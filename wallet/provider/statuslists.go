@@ -1,0 +1,66 @@
+package provider
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/status"
+	"github.com/tegata-id/tegata/internal/statuslist"
+)
+
+// StatusListOwner is the owner of a provider's lists, see
+// [statuslist.Config].
+const StatusListOwner = "wallet"
+
+// StatusLists hand out status indexes and publish them. The signer of the
+// publisher is a [StatusSigner] or one like it.
+type StatusLists struct {
+	Lists     *statuslist.Lists
+	Publisher *statuslist.Publisher
+}
+
+// StatusSigner signs the status lists of one provider. It implements
+// [statuslist.Signer].
+type StatusSigner struct {
+	// Tenant and Issuer are those of the provider.
+	Tenant, Issuer string
+	// Key signs status lists, with its chain.
+	Key *keys.Key
+}
+
+// SignStatusList implements [statuslist.Signer].
+func (s StatusSigner) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, error) {
+	if list.Tenant != s.Tenant {
+		return "", errors.New("provider: status list of another tenant")
+	}
+	return status.Sign(status.TokenOptions{
+		URI: StatusListURI(s.Issuer, list.ListID), IssuedAt: list.IssuedAt, Expires: list.Expires, TTL: list.TTL,
+	}, status.FromBits(list.Bits, 8*len(list.Bits)), s.Key)
+}
+
+// StatusListURI returns the URI of a status list of the provider with this base
+// URL. It is the sub of its token and the uri in attestations.
+func StatusListURI(issuer, listID string) string { return issuer + PathStatusLists + "/" + listID }
+
+// StatusList returns the published token of a status list, or an [Error] with
+// [ReasonStatusListUnknown].
+func (p *Provider) StatusList(ctx context.Context, listID string) (statuslist.Publication, error) {
+	unknown := refuse(ReasonStatusListUnknown, "there is no such status list", nil)
+	if p.cfg.StatusLists == nil {
+		return statuslist.Publication{}, unknown
+	}
+	published, err := p.cfg.StatusLists.Publisher.Current(ctx, p.cfg.Tenant, listID)
+	if errors.Is(err, statuslist.ErrUnknownList) {
+		return statuslist.Publication{}, unknown
+	}
+	return published, err
+}
+
+func (p *Provider) statusRef(entry *statuslist.Entry) *credentials.StatusRef {
+	if entry == nil {
+		return nil
+	}
+	return &credentials.StatusRef{URI: StatusListURI(p.cfg.Issuer, entry.ListID), Index: entry.Index}
+}
