@@ -34,6 +34,15 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 	if err != nil {
 		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", err)
 	}
+	for _, ref := range client.Statuses {
+		result, err := s.cfg.AttestationStatus.Check(ctx, ref)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if !result.Value.IsValid() {
+			return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation has been revoked", nil)
+		}
+	}
 	first, err := s.cfg.Sessions.Seen(ctx, "attestation-pop", client.InstanceKeyThumbprint+"|"+client.PoPID, remember(client.PoPForgetAfter, now))
 	if err != nil {
 		return nil, unavailable(err)

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/issuer/evidence"
@@ -28,6 +30,11 @@ type Prover interface {
 	// Verify returns errors that wrap evidence.ErrRefused or
 	// evidence.ErrUnavailable.
 	Verify(ctx context.Context, c evidence.Challenge, certificate, signature []byte) (*evidence.Evidence, error)
+}
+
+// StatusChecker resolves status references; [*status.Checker] is one.
+type StatusChecker interface {
+	Check(ctx context.Context, ref credentials.StatusRef) (status.Result, error)
 }
 
 // Source says what is known of a person. [source.Certificate] is one.
@@ -109,10 +116,12 @@ type Config struct {
 	Sessions       *session.Store
 	// Attesters validates the certificates of wallet providers.
 	Attesters *trust.Policy
-	Prover    Prover
-	Source    Source
-	Grants    Grants
-	Offers    Offers
+	// AttestationStatus resolves the status of attestations that have one.
+	AttestationStatus StatusChecker
+	Prover            Prover
+	Source            Source
+	Grants            Grants
+	Offers            Offers
 	// TestCards is nil except in mode test.
 	TestCards TestCards
 	Lifetimes Lifetimes

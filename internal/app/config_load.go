@@ -1,0 +1,157 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// LoadConfig reads and validates a configuration file. Unknown keys, more than
+// one document and values that contradict each other are errors; all of the
+// latter are reported at once.
+func LoadConfig(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var c Config
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: more than one YAML document", path)
+	}
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("%s:\n%w", path, err)
+	}
+	c.resolve(filepath.Dir(path))
+	return &c, nil
+}
+
+// validate returns every fault that can be seen without opening a file.
+func (c *Config) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("  "+format, args...)) }
+	if c.Mode != ModeProduction && c.Mode != ModeTest {
+		fault("mode: must be production or test")
+	}
+	if c.Issuer == nil && c.Verifier == nil && c.Provider == nil {
+		fault("one of issuer, verifier and wallet_provider is needed")
+	}
+	if c.Redis != nil && len(c.Redis.Addresses) == 0 {
+		fault("redis.addresses: at least one is needed")
+	}
+	if c.Redis != nil && c.SessionKeys == "" {
+		fault("session_keys_file: needed with redis")
+	}
+	if (c.Issuer != nil || c.Provider != nil) && c.Database.Path == "" {
+		fault("database.path: needed by issuer and wallet_provider")
+	}
+	if c.Database.Driver != "" && c.Database.Driver != "sqlite" {
+		fault("database.driver: only sqlite is known")
+	}
+	if c.Mode == ModeProduction && len(c.Outbound.AllowLoopback) > 0 {
+		fault("outbound.allow_loopback: not in mode production")
+	}
+	if c.Issuer != nil {
+		c.Issuer.check("issuer", c.Mode, fault)
+		if c.Issuer.BatchSize < 0 || c.Issuer.BatchSize == 1 || c.Issuer.BatchSize > 100 {
+			fault("issuer.batch_size: must be from 2 to 100")
+		}
+		c.Issuer.JPKI.check(c.Mode, fault)
+	}
+	if c.Verifier != nil {
+		c.Verifier.check("verifier", c.Mode, fault)
+	}
+	if c.Provider != nil {
+		c.Provider.check("wallet_provider", c.Mode, fault)
+		if c.Provider.ClientID == "" {
+			fault("wallet_provider.client_id: needed")
+		}
+		if c.Provider.SoftwarePlatform && c.Mode == ModeProduction {
+			fault("wallet_provider.software_platform: not in mode production")
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (j *JPKIConfig) check(mode Mode, fault func(string, ...any)) {
+	switch {
+	case j.Throwaway && mode == ModeProduction:
+		fault("issuer.jpki.throwaway: not in mode production")
+	case j.Throwaway && (len(j.SignatureAnchors) > 0 || j.CRLURL != ""):
+		fault("issuer.jpki.throwaway: not together with signature_anchors and crl_url")
+	case j.Throwaway:
+	case len(j.SignatureAnchors) == 0:
+		fault("issuer.jpki.signature_anchors: at least one is needed")
+	case !strings.HasPrefix(j.CRLURL, "https://"):
+		fault("issuer.jpki.crl_url: an https URL is needed, because nothing is issued on a certificate that may be revoked")
+	}
+}
+
+func (l *ListenConfig) check(role string, mode Mode, fault func(string, ...any)) {
+	if l.Tenant == "" || strings.ContainsAny(l.Tenant, " /:|") {
+		fault("%s.tenant: needed, without space, slash, colon or bar", role)
+	}
+	if l.Listen == "" {
+		fault("%s.listen: needed", role)
+	}
+	u, err := url.Parse(l.Origin)
+	switch {
+	case err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		fault("%s.origin: must be an origin such as https://issuer.example", role)
+	case u.Scheme != "https":
+		fault("%s.origin: must be https", role)
+	case mode == ModeProduction && (strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "localhost" || u.Hostname() == "::1"):
+		fault("%s.origin: loopback is not for mode production", role)
+	}
+}
+
+// resolve makes the paths of the file relative to its folder.
+func (c *Config) resolve(dir string) {
+	paths := []*string{&c.Database.Path, &c.SessionKeys, &c.Outbound.Roots}
+	anchors := func(list []AnchorConfig) {
+		for i := range list {
+			paths = append(paths, &list[i].File)
+		}
+	}
+	pairs := func(list ...*KeyConfig) {
+		for _, k := range list {
+			if k != nil {
+				paths = append(paths, &k.Key, &k.Chain)
+			}
+		}
+	}
+	if c.Redis != nil {
+		paths = append(paths, &c.Redis.PasswordFile)
+	}
+	if i := c.Issuer; i != nil {
+		paths = append(paths, &i.AdminToken, &i.Secret)
+		pairs(i.TLS, &i.Keys.SDJWT, &i.Keys.Mdoc, &i.Keys.Status)
+		anchors(i.WalletProviders)
+		anchors(i.JPKI.SignatureAnchors)
+	}
+	if v := c.Verifier; v != nil {
+		paths = append(paths, &v.APIToken)
+		pairs(v.TLS, &v.Keys.Request)
+		anchors(v.Issuers)
+	}
+	if p := c.Provider; p != nil {
+		paths = append(paths, &p.AdminToken, &p.Secret)
+		pairs(p.TLS, &p.Keys.Attestation)
+	}
+	for _, path := range paths {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package app
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust"
+)
+
+// loadKey reads a key with its chain and proves it: it signs, the signature
+// verifies, and the certificate is for this key and valid now.
+func loadKey(use string, c KeyConfig, now time.Time) (*keys.Key, error) {
+	if c.Key == "" || c.Chain == "" {
+		return nil, fmt.Errorf("%s: key_file and chain_file are needed", use)
+	}
+	key, err := keys.LoadFile(c.Key, c.Chain)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	if err := key.Prove(now); err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	return key, nil
+}
+
+// loadSecret reads a text from a file that others can't read, without the line
+// end.
+func loadSecret(use, path string) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("%s: needed", use)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: %s can be read by others than its owner", use, path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	data = bytes.TrimSpace(data)
+	if len(data) < 16 {
+		return nil, fmt.Errorf("%s: %s holds fewer than 16 characters", use, path)
+	}
+	return data, nil
+}
+
+// loadHexSecret reads a secret of 32 bytes or more in hexadecimal.
+func loadHexSecret(use, path string) ([]byte, error) {
+	text, err := loadSecret(use, path)
+	if err != nil {
+		return nil, err
+	}
+	secret := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(secret, text); err != nil || len(secret) < 32 {
+		return nil, fmt.Errorf("%s: %s does not hold 32 bytes in hexadecimal", use, path)
+	}
+	return secret, nil
+}
+
+// loadAnchors reads trust anchors with what they are trusted for.
+func loadAnchors(use string, configs []AnchorConfig) ([]trust.Anchor, error) {
+	var anchors []trust.Anchor
+	for _, c := range configs {
+		certificates, err := loadCertificates(use, c.File)
+		if err != nil {
+			return nil, err
+		}
+		var formats []credentials.Format
+		for _, f := range c.Formats {
+			format := credentials.Format(f)
+			if format != credentials.FormatSDJWTVC && format != credentials.FormatMdoc {
+				return nil, fmt.Errorf("%s: unknown format %q", use, f)
+			}
+			formats = append(formats, format)
+		}
+		for _, certificate := range certificates {
+			anchors = append(anchors, trust.Anchor{
+				Certificate: certificate, Jurisdiction: c.Jurisdiction,
+				Formats: formats, Types: c.Types, CertifiedSeal: c.CertifiedSeal,
+			})
+		}
+	}
+	if len(anchors) == 0 {
+		return nil, fmt.Errorf("%s: no trust anchors", use)
+	}
+	return anchors, nil
+}
+
+func loadCertificates(use, path string) ([]*x509.Certificate, error) {
+	if path == "" {
+		return nil, fmt.Errorf("%s: file is needed", use)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	certificates, err := keys.ParseChainPEM(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", use, path, err)
+	}
+	if len(certificates) == 0 {
+		return nil, errors.New(use + ": " + path + " holds no certificate")
+	}
+	return certificates, nil
+}

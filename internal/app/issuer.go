@@ -1,0 +1,249 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/mdoc"
+	"github.com/tegata-id/tegata/credentials/sdjwt"
+	"github.com/tegata-id/tegata/credentials/status"
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+	"github.com/tegata-id/tegata/internal/audit"
+	"github.com/tegata-id/tegata/internal/fetch"
+	"github.com/tegata-id/tegata/internal/statuslist"
+	"github.com/tegata-id/tegata/issuer"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/issuer/records"
+	"github.com/tegata-id/tegata/issuer/source"
+)
+
+// The defaults of an issuer's configuration.
+const (
+	defaultMaxValidity  = 31 * 24 * time.Hour
+	defaultBatchSize    = 10
+	defaultStatusWindow = 5 * time.Minute
+	defaultRecheck      = time.Hour
+	defaultCRLRefresh   = time.Hour
+	offerLifetime       = 10 * time.Minute
+	// batchesPerGrant lets a wallet ask again after a lost response.
+	batchesPerGrant = 3
+)
+
+func (a *App) addIssuer(c *IssuerConfig) error {
+	now := a.opt.Now
+	secret, err := loadHexSecret("secret_file", c.Secret)
+	if err != nil {
+		return err
+	}
+	adminToken, err := loadSecret("admin_token_file", c.AdminToken)
+	if err != nil {
+		return err
+	}
+	signers, statusKey, err := a.issuerKeys(c)
+	if err != nil {
+		return err
+	}
+	check, err := a.evidence(&c.JPKI)
+	if err != nil {
+		return fmt.Errorf("jpki: %w", err)
+	}
+	attesters, err := loadAnchors("wallet_providers", c.WalletProviders)
+	if err != nil {
+		return err
+	}
+	attesterStatus, err := a.statusChecker(attesters)
+	if err != nil {
+		return err
+	}
+	derived, err := deriveKeys(secret, c.Tenant, "status indexes", "audit", "pseudonyms")
+	if err != nil {
+		return err
+	}
+	lists, err := statuslist.New(statuslist.Config{Owner: "issuer", Keys: [][]byte{derived["status indexes"]}})
+	if err != nil {
+		return err
+	}
+	log, err := audit.New(derived["audit"])
+	if err != nil {
+		return err
+	}
+	id := c.Origin
+	window := c.StatusWindow.or(defaultStatusWindow)
+	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
+		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
+		Signer: statusSigner{key: statusKey, base: id + "/status-lists/"},
+	})
+	if err != nil {
+		return err
+	}
+	batch := c.BatchSize
+	if batch == 0 {
+		batch = defaultBatchSize
+	}
+	sessions := a.sessions("issuer", c.Tenant)
+	i, err := issuer.New(issuer.Config{
+		ID: id, Tenant: c.Tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
+		Configurations: issuer.Identity(), Signers: signers, Sessions: sessions,
+		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now},
+		StatusLists: publisher, StatusWindow: window,
+		Revocations: check.checker, JPKIAnchors: check.anchors, Secret: secret,
+		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
+		MaxValidity:     c.MaxValidity.or(defaultMaxValidity),
+		RecheckInterval: c.JPKI.RecheckInterval.or(defaultRecheck),
+		OfferLifetime:   offerLifetime, Log: a.opt.Log, Now: now,
+	})
+	if err != nil {
+		return err
+	}
+	authorization := oauth.New(oauth.Config{
+		Issuer: id, Configurations: issuer.Authorizable(issuer.Identity()), Sessions: sessions,
+		Attesters: &trust.Policy{
+			Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
+			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
+		},
+		AttestationStatus: attesterStatus,
+		Prover:            &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
+		Source:            source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
+		TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
+	})
+	server, err := a.addServer("issuer", c.ListenConfig)
+	if err != nil {
+		return err
+	}
+	issuer.Mount(server, "", i, authorization, adminToken)
+	a.jobs = append(a.jobs, i.Run)
+	return nil
+}
+
+func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]byte, error) {
+	derived := map[string][]byte{}
+	for _, purpose := range purposes {
+		key, err := issuer.DeriveKey(secret, tenant, purpose)
+		if err != nil {
+			return nil, err
+		}
+		derived[purpose] = key
+	}
+	return derived, nil
+}
+
+// issuerKeys loads one key for each use.
+func (a *App) issuerKeys(c *IssuerConfig) (map[credentials.Format]issuer.Signer, *keys.Key, error) {
+	now := a.opt.Now()
+	sdjwtKey, errSDJWT := loadKey("keys.sd_jwt", c.Keys.SDJWT, now)
+	mdocKey, errMdoc := loadKey("keys.mdoc", c.Keys.Mdoc, now)
+	statusKey, errStatus := loadKey("keys.status", c.Keys.Status, now)
+	if err := errors.Join(errSDJWT, errMdoc, errStatus); err != nil {
+		return nil, nil, err
+	}
+	return map[credentials.Format]issuer.Signer{
+		credentials.FormatSDJWTVC: {Key: sdjwtKey, Issue: sdjwt.Issue},
+		credentials.FormatMdoc: {Key: mdocKey, Issue: func(d credentials.Draft, key *keys.Key) (string, error) {
+			signed, err := mdoc.Issue(d, key)
+			return jose.EncodeBase64(signed), err
+		}},
+	}, statusKey, nil
+}
+
+// jpkiCheck is how an issuer checks JPKI certificates.
+type jpkiCheck struct {
+	anchors []trust.Anchor
+	checker *trust.CRLChecker
+	policy  *trust.Policy
+	// cards is nil except in mode test.
+	cards oauth.TestCards
+}
+
+func (a *App) evidence(c *JPKIConfig) (*jpkiCheck, error) {
+	now := a.opt.Now
+	mode := jpki.Production
+	if a.cfg.Mode == ModeTest {
+		mode = jpki.Test
+	}
+	profile, err := jpki.SignatureProfile(mode)
+	if err != nil {
+		return nil, err
+	}
+	check := &jpkiCheck{}
+	testJPKI := a.opt.TestJPKI
+	var lists trust.CRLSource
+	if c.Throwaway {
+		if testJPKI, err = jpkitest.New(jpkitest.Options{Now: now}); err != nil {
+			return nil, err
+		}
+		check.anchors, lists = testJPKI.Anchors(jpki.Signature), testJPKI.CRLSource()
+	} else {
+		if check.anchors, err = loadAnchors("signature_anchors", c.SignatureAnchors); err != nil {
+			return nil, err
+		}
+		if lists, err = a.crlSource(c.CRLURL); err != nil {
+			return nil, err
+		}
+	}
+	for _, anchor := range check.anchors {
+		if err := jpki.CheckAnchor(mode, jpki.Signature, anchor.Certificate); err != nil {
+			return nil, err
+		}
+	}
+	if testJPKI != nil && a.cfg.Mode == ModeTest {
+		check.cards = &testCards{jpki: testJPKI, cards: map[string]*jpkitest.Card{}}
+	}
+	check.checker = trust.NewCRLChecker(lists, now)
+	check.checker.RefreshAfter = c.CRLRefresh.or(defaultCRLRefresh)
+	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: check.checker, Now: now}
+	return check, check.policy.Validate()
+}
+
+// crlSource gets revocation lists from where the operator says. The partitions
+// of JPKI are directory names and have no address of their own.
+func (a *App) crlSource(base string) (trust.CRLSource, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("crl_url: %w", err)
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host += ":443"
+	}
+	client, err := a.client("revocation lists", host)
+	if err != nil {
+		return nil, err
+	}
+	return trust.CRLSourceFunc(func(ctx context.Context, ca *x509.Certificate, partition string) ([]byte, error) {
+		target := base + "/" + hex.EncodeToString(ca.SubjectKeyId) + "/" + url.PathEscape(partition)
+		response, err := client.Get(ctx, target, "application/pkix-crl")
+		if err != nil {
+			// The address has the partition in it, which tells a municipality.
+			var status *fetch.StatusError
+			if errors.As(err, &status) {
+				return nil, fmt.Errorf("revocation list: status %d", status.Response.Status)
+			}
+			return nil, errors.New("revocation list could not be fetched")
+		}
+		return response.Body, nil
+	}), nil
+}
+
+// statusSigner signs status lists with the key of a role.
+type statusSigner struct {
+	key  *keys.Key
+	base string
+}
+
+// SignStatusList implements statuslist.Signer.
+func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (string, error) {
+	return status.Sign(status.TokenOptions{
+		URI: s.base + l.ListID, IssuedAt: l.IssuedAt, Expires: l.Expires, TTL: l.TTL,
+	}, status.FromBits(l.Bits, len(l.Bits)*8), s.key)
+}

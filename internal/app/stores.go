@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/session"
+)
+
+func (a *App) openStores(ctx context.Context) error {
+	if err := a.openSessions(ctx); err != nil {
+		return err
+	}
+	a.health.Add("sessions", a.backend.Ping)
+	if a.cfg.Issuer == nil && a.cfg.Provider == nil {
+		return nil
+	}
+	db, err := database.Open(ctx, database.Config{Path: a.cfg.Database.Path})
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	a.db = db
+	if err := db.Migrate(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	a.health.Add("database", db.Ping)
+	return nil
+}
+
+func (a *App) openSessions(ctx context.Context) error {
+	if a.cfg.SessionKeys != "" {
+		data, err := loadSecret("session_keys_file", a.cfg.SessionKeys)
+		if err != nil {
+			return err
+		}
+		if a.keys, err = session.ParseKeys(data); err != nil {
+			return fmt.Errorf("session_keys_file: %w", err)
+		}
+	} else {
+		a.keys = session.NewRandomKeys()
+	}
+	if a.cfg.Redis == nil {
+		a.backend = session.NewMemory(a.opt.Now, 0)
+		return nil
+	}
+	return a.openRedis(ctx, a.cfg.Redis)
+}
+
+func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
+	options := session.Options{
+		Addrs: c.Addresses, MasterName: c.MasterName, Cluster: len(c.Addresses) > 1 && c.MasterName == "",
+		Username: c.Username, DB: c.DB, Prefix: c.Prefix,
+	}
+	if c.PasswordFile != "" {
+		password, err := os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return fmt.Errorf("redis.password_file: %w", err)
+		}
+		options.Password = string(trimLineEnd(password))
+	}
+	session.LogRedis(a.opt.Log)
+	backend, err := session.NewRedis(options, a.opt.Now)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	a.backend = backend
+	if err := backend.Ping(ctx); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	policy, err := backend.CheckEviction(ctx)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	if policy == session.EvictionUnknown {
+		a.opt.Log.LogAttrs(ctx, slog.LevelWarn, "redis does not tell its eviction policy; it must be noeviction")
+	}
+	return nil
+}
+
+func trimLineEnd(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func (a *App) closeStores() error {
+	var failures []error
+	if a.db != nil {
+		failures = append(failures, a.db.Close())
+		a.db = nil
+	}
+	if a.backend != nil {
+		failures = append(failures, a.backend.Close())
+		a.backend = nil
+	}
+	return errors.Join(failures...)
+}
