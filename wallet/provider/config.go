@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -92,6 +93,7 @@ func New(cfg Config) (*Provider, error) {
 			return nil, fmt.Errorf("provider: %w", err)
 		}
 	}
+	cfg.Platforms = maps.Clone(cfg.Platforms)
 	key, err := hkdf.Key(sha256.New, cfg.Secret, nil, "tegata wallet provider v1\x00"+cfg.Tenant+"\x00challenge", 32)
 	if err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
