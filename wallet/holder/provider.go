@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -105,8 +106,8 @@ func (p *Provider) InstanceID(authorizationServer string) string {
 	return in.id
 }
 
-// Forget makes the next call ask the provider again, with a new instance key if
-// the provider revoked the old one.
+// Forget drops the instance that an authorization server sees, for example
+// because the provider revoked it. The next call registers another.
 func (p *Provider) Forget(authorizationServer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +163,7 @@ func (p *Provider) register(ctx context.Context, in *instance) error {
 		return err
 	}
 	if response.InstanceID == "" {
-		return fmt.Errorf("the wallet provider named no instance")
+		return errors.New("the answer names no instance")
 	}
 	in.id = response.InstanceID
 	return nil
