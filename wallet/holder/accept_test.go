@@ -86,7 +86,6 @@ func TestAcceptOfferTolerates(t *testing.T) {
 				w.respond = func(r *openid4vci.CredentialResponse) { r.Credentials = r.Credentials[:2] }
 			}, want: 2,
 		},
-		"no nonce endpoint":      {prepare: func(w *world) {}, want: 3},
 		"no notification wanted": {prepare: func(w *world) { w.respond = func(r *openid4vci.CredentialResponse) { r.NotificationID = "" } }, want: 3},
 	}
 	for name, tt := range tests {
