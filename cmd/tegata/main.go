@@ -1,0 +1,44 @@
+// Command tegata runs the issuer, the verifier and the wallet provider of
+// Tegata, and shows what they do.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `Tegata, a digital identity wallet backend.
+
+usage:
+  tegata demo [-json] [-keep]     show the main job on this machine, with a throwaway PKI
+  tegata serve -config FILE       run the roles that the file configures
+  tegata help                     print this
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run returns the exit code: 0 for success, 1 for failure, 2 for wrong usage.
+func run(ctx context.Context, args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return 2
+	}
+	switch args[0] {
+	case "demo":
+		return runDemo(ctx, args[1:])
+	case "serve":
+		return runServe(ctx, args[1:])
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "tegata: unknown command %q\n\n%s", args[0], usage)
+	return 2
+}

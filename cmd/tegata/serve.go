@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/tegata-id/tegata/internal/app"
+)
+
+func runServe(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	path := flags.String("config", "", "configuration file")
+	if flags.Parse(args) != nil || flags.NArg() > 0 {
+		return 2
+	}
+	if *path == "" {
+		fmt.Fprintln(os.Stderr, "tegata serve: -config FILE is needed")
+		return 2
+	}
+	if err := app.Serve(ctx, *path, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "tegata serve:", err)
+		return 1
+	}
+	return 0
+}

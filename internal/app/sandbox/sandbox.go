@@ -1,0 +1,254 @@
+// Package sandbox makes everything that a deployment on one machine needs and
+// that lasts no longer than the day: certification authorities, keys, tokens
+// and a configuration file, in a folder of its own. The demonstration and the
+// end-to-end tests run on it. Nothing in it is fit for production, and mode
+// production refuses most of it.
+package sandbox
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/session"
+)
+
+// backdated is how old the CAs and signers are: credentials round their times
+// down, and must not be older than their signer.
+const backdated = 48 * time.Hour
+
+// Options describe a sandbox.
+type Options struct {
+	Now time.Time
+	// Redis is the address of a Redis server; empty keeps sessions in memory.
+	Redis string
+	// JPKI configures how the issuer checks JPKI certificates. The zero value
+	// makes a throwaway JPKI inside the issuer's process.
+	JPKI app.JPKIConfig
+	// SignatureAnchors, if not empty, are written to a file and take the place
+	// of JPKI.SignatureAnchors.
+	SignatureAnchors []trust.Anchor
+	// Outbound lists further addresses on loopback that may be connected to.
+	Outbound []string
+	// StatusWindow is how often status lists are published.
+	StatusWindow time.Duration
+	// BatchSize is that of the issuer.
+	BatchSize int
+}
+
+// Sandbox is a folder with a configuration and what others need to talk to the
+// process that runs on it.
+type Sandbox struct {
+	Dir string
+	// ConfigFile is the configuration for all three roles.
+	ConfigFile string
+	// Issuer, Verifier and Provider are the origins.
+	Issuer, Verifier, Provider string
+	// TLSRoot is what clients must trust; TLS issues further server
+	// certificates under it.
+	TLSRoot *x509.Certificate
+	TLS     *trusttest.CA
+	// IssuerAnchors are those of the credentials, by format, and
+	// VerifierAnchor that of request objects.
+	IssuerAnchors  map[credentials.Format]trust.Anchor
+	VerifierAnchor trust.Anchor
+	// AdminToken creates offers, APIToken asks the verifier.
+	AdminToken, APIToken string
+}
+
+// authorities are the CAs of a sandbox.
+type authorities struct {
+	tls, issuing, iaca, provider, access *trusttest.CA
+}
+
+// New fills the folder, which must exist, and returns what is in it.
+func New(dir string, o Options) (*Sandbox, error) {
+	s := &Sandbox{Dir: dir, ConfigFile: filepath.Join(dir, "tegata.yaml")}
+	addresses, err := freeAddresses(3)
+	if err != nil {
+		return nil, err
+	}
+	s.Issuer, s.Verifier, s.Provider = "https://"+addresses[0], "https://"+addresses[1], "https://"+addresses[2]
+	cas, err := newAuthorities(o.Now.Add(-backdated))
+	if err != nil {
+		return nil, err
+	}
+	s.TLS, s.TLSRoot = cas.tls, cas.tls.Certificate
+	s.IssuerAnchors = map[credentials.Format]trust.Anchor{
+		credentials.FormatSDJWTVC: cas.issuing.Anchor(credentials.FormatSDJWTVC),
+		credentials.FormatMdoc:    cas.iaca.Anchor(credentials.FormatMdoc),
+	}
+	s.VerifierAnchor = cas.access.Anchor()
+	w := &writer{dir: dir}
+	config := s.config(w, cas, addresses, o)
+	if w.err != nil {
+		return nil, w.err
+	}
+	data, err := yaml.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	w.file("tegata.yaml", data)
+	return s, w.err
+}
+
+func newAuthorities(notBefore time.Time) (*authorities, error) {
+	var cas authorities
+	for _, spec := range []struct {
+		ca      **trusttest.CA
+		name    string
+		profile trusttest.Profile
+	}{
+		{&cas.tls, "Tegata Sandbox TLS CA", trusttest.Generic},
+		{&cas.issuing, "Tegata Sandbox Issuing CA", trusttest.Generic},
+		{&cas.iaca, "Tegata Sandbox IACA", trusttest.IACA},
+		{&cas.provider, "Tegata Sandbox Wallet Provider CA", trusttest.Generic},
+		{&cas.access, "Tegata Sandbox Access CA", trusttest.Generic},
+	} {
+		ca, err := trusttest.NewCA(trusttest.CAOptions{Name: spec.name, Profile: spec.profile, NotBefore: notBefore})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", spec.name, err)
+		}
+		*spec.ca = ca
+	}
+	return &cas, nil
+}
+
+// config writes the files and returns the configuration that names them.
+func (s *Sandbox) config(w *writer, cas *authorities, addresses []string, o Options) *app.Config {
+	host := trusttest.LeafOptions{DNSNames: []string{"localhost", "127.0.0.1"}}
+	listen := func(role, address string) app.ListenConfig {
+		tls := w.key("tls-"+role, must(w, cas.tls.IssueTLS, host))
+		return app.ListenConfig{Tenant: "sandbox", Listen: address, Origin: "https://" + address, TLS: &tls}
+	}
+	s.AdminToken, s.APIToken = rand.Text()+rand.Text(), rand.Text()+rand.Text()
+
+	c := &app.Config{Mode: app.ModeTest}
+	c.Log.Format = "text"
+	c.Database.Path = w.path("tegata.db")
+	c.Outbound.Roots = w.certificate("tls-root", s.TLSRoot)
+	c.Outbound.AllowLoopback = append(append([]string{}, addresses...), o.Outbound...)
+	if o.Redis != "" {
+		c.Redis = &app.RedisConfig{Addresses: []string{o.Redis}, Prefix: "tegata:"}
+		c.SessionKeys = w.file("session.keys", session.NewRandomKeys().Encode())
+	}
+
+	c.Issuer = &app.IssuerConfig{
+		ListenConfig: listen("issuer", addresses[0]),
+		NameJA:       "手形市（試験環境）", NameEN: "Tegata City (sandbox)",
+		AdminToken:      w.file("issuer-admin.token", []byte(s.AdminToken)),
+		Secret:          w.secret("issuer.secret"),
+		WalletProviders: []app.AnchorConfig{{File: w.certificate("wallet-provider-ca", cas.provider.Certificate)}},
+		JPKI:            o.JPKI,
+		BatchSize:       o.BatchSize,
+		StatusWindow:    app.Duration(o.StatusWindow),
+	}
+	c.Issuer.Keys.SDJWT = w.key("sd-jwt", must(w, cas.issuing.IssueSDJWTSigner, trusttest.LeafOptions{}))
+	c.Issuer.Keys.Mdoc = w.key("mdoc", must(w, cas.iaca.IssueMdocSigner, trusttest.LeafOptions{}))
+	c.Issuer.Keys.Status = w.key("status", must(w, cas.issuing.IssueStatusSigner, trusttest.LeafOptions{}))
+	if len(o.SignatureAnchors) > 0 {
+		c.Issuer.JPKI.SignatureAnchors = nil
+		for i, anchor := range o.SignatureAnchors {
+			file := w.certificate(fmt.Sprintf("jpki-signature-%d", i), anchor.Certificate)
+			c.Issuer.JPKI.SignatureAnchors = append(c.Issuer.JPKI.SignatureAnchors, app.AnchorConfig{File: file, Jurisdiction: "JP"})
+		}
+	} else if o.JPKI.CRLURL == "" {
+		c.Issuer.JPKI.Throwaway = true
+	}
+
+	c.Verifier = &app.VerifierConfig{
+		ListenConfig: listen("verifier", addresses[1]),
+		NameJA:       "手形銀行（試験環境）", NameEN: "Tegata Bank (sandbox)",
+		APIToken: w.file("verifier-api.token", []byte(s.APIToken)),
+		Issuers: []app.AnchorConfig{
+			{File: w.certificate("issuing-ca", cas.issuing.Certificate), Jurisdiction: "JP", Formats: []string{string(credentials.FormatSDJWTVC)}},
+			{File: w.certificate("iaca", cas.iaca.Certificate), Jurisdiction: "JP", Formats: []string{string(credentials.FormatMdoc)}},
+		},
+	}
+	c.Verifier.Keys.Request = w.key("request", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{DNSNames: []string{"127.0.0.1"}}))
+
+	c.Provider = &app.ProviderConfig{
+		ListenConfig: listen("provider", addresses[2]),
+		ClientID:     "tegata-sandbox-wallet", WalletName: "手形ウォレット",
+		AdminToken:       w.file("provider-admin.token", []byte(rand.Text()+rand.Text())),
+		Secret:           w.secret("provider.secret"),
+		SoftwarePlatform: true,
+	}
+	c.Provider.Keys.Attestation = w.key("attestation", must(w, cas.provider.IssueWalletProvider, trusttest.LeafOptions{}))
+	return c
+}
+
+func must(w *writer, issue func(trusttest.LeafOptions) (*keys.Key, error), o trusttest.LeafOptions) *keys.Key {
+	key, err := issue(o)
+	w.fail(err)
+	return key
+}
+
+// freeAddresses returns loopback addresses that nobody listens on right now.
+func freeAddresses(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer listener.Close()
+		addresses = append(addresses, listener.Addr().String())
+	}
+	return addresses, nil
+}
+
+// writer writes the files of a sandbox and remembers the first error.
+type writer struct {
+	dir string
+	err error
+}
+
+func (w *writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *writer) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *writer) file(name string, data []byte) string {
+	if w.err == nil {
+		w.fail(os.WriteFile(w.path(name), data, 0o600))
+	}
+	return w.path(name)
+}
+
+func (w *writer) secret(name string) string {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:])
+	return w.file(name, []byte(hex.EncodeToString(secret[:])+"\n"))
+}
+
+func (w *writer) certificate(name string, c *x509.Certificate) string {
+	return w.file(name+".pem", keys.EncodeChainPEM([]*x509.Certificate{c}))
+}
+
+func (w *writer) key(name string, key *keys.Key) app.KeyConfig {
+	if w.err != nil {
+		return app.KeyConfig{}
+	}
+	pem, err := keys.EncodeKeyPEM(key.Signer)
+	w.fail(err)
+	return app.KeyConfig{
+		Key:   w.file(name+".key.pem", pem),
+		Chain: w.file(name+".chain.pem", keys.EncodeChainPEM(key.Chain)),
+	}
+}
