@@ -1,10 +1,12 @@
 package holder_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,7 +88,18 @@ func TestAcceptOfferTolerates(t *testing.T) {
 				w.respond = func(r *openid4vci.CredentialResponse) { r.Credentials = r.Credentials[:2] }
 			}, want: 2,
 		},
-		"no notification wanted": {prepare: func(w *world) { w.respond = func(r *openid4vci.CredentialResponse) { r.NotificationID = "" } }, want: 3},
+		"encrypted both ways": {prepare: func(w *world) { w.encrypt() }, want: 3},
+		"deferred": {prepare: func(w *world) {
+			w.deferrals = 2
+			w.wallet.Wait = func(_ context.Context, d time.Duration) error {
+				if d != 5*time.Second {
+					w.t.Errorf("waited %v", d)
+				}
+				return nil
+			}
+		}, want: 3},
+		"pre-authorized, with transaction code": {link: preAuthorized, want: 3},
+		"no notification wanted":                {prepare: func(w *world) { w.respond = func(r *openid4vci.CredentialResponse) { r.NotificationID = "" } }, want: 3},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -107,10 +120,25 @@ func TestAcceptOfferTolerates(t *testing.T) {
 	}
 }
 
+// preAuthorized is an offer without an authorization code grant.
+func preAuthorized(w *world) string {
+	o := openid4vci.CredentialOffer{
+		CredentialIssuer: w.base, ConfigurationIDs: []string{"sd"},
+		Grants: &openid4vci.Grants{PreAuthorizedCode: &openid4vci.PreAuthorizedCodeGrant{Code: "pre", TxCode: &openid4vci.TxCode{}}},
+	}
+	link, err := openid4vci.OfferLink{Offer: &o}.String(openid4vci.SchemeOffer)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return link
+}
+
+// TxCode plays the person who reads a transaction code from a letter.
+func (w *world) TxCode(context.Context, openid4vci.TxCode) (string, error) { return "493536", nil }
+
 // negative is an issuance that must end with nothing in the vault.
 type negative struct {
-	// spoil makes the fault; twin is what TestNeg runs to see that the same
-	// world without it works.
+	// spoil makes the fault; the honest twin is the same world without it.
 	spoil func(*world)
 	ids   []string
 	want  error
@@ -228,6 +256,12 @@ func TestNeg(t *testing.T) {
 		"EU-W-03 issuer that is not trusted": {
 			spoil: func(w *world) { w.wallet.IssuerTrust[credentials.FormatSDJWTVC].Anchors[0] = w.iaca.Anchor() },
 			want:  holder.ErrCredential, events: failure,
+		},
+		"VCI-EN-06 answer that is not encrypted": {
+			spoil: func(w *world) { w.encrypt(); w.plain = true },
+		},
+		"VCI-DF-06 nobody to wait": {
+			spoil: func(w *world) { w.deferrals = 1 }, want: holder.ErrDeferred, untouched: []string{"/deferred"},
 		},
 		"EU-W-03 second of two offered is bad": {
 			spoil: func(w *world) {

@@ -1,6 +1,7 @@
 package holder_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/dpop"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/mdoc"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
@@ -24,7 +26,7 @@ func (w *world) issuerMetadata(rw http.ResponseWriter, _ *http.Request) {
 	}}
 	m := &openid4vci.IssuerMetadata{
 		CredentialIssuer: w.base, CredentialEndpoint: w.base + "/credential",
-		NonceEndpoint: w.base + "/nonce", NotificationEndpoint: w.base + "/notification",
+		NonceEndpoint: w.base + "/nonce", DeferredCredentialEndpoint: w.base + "/deferred", NotificationEndpoint: w.base + "/notification",
 		Batch: &openid4vci.Batch{Size: 10},
 		Configurations: map[string]*openid4vci.Configuration{
 			"sd": {
@@ -127,6 +129,10 @@ func (w *world) token(rw http.ResponseWriter, r *http.Request) {
 			w.t.Error("the token request does not fit the pushed request")
 		}
 	}
+	if r.PostForm.Get("grant_type") == openid4vci.GrantPreAuthorized &&
+		(r.PostForm.Get("pre-authorized_code") != "pre" || r.PostForm.Get("tx_code") != "493536") {
+		w.t.Errorf("token request %v", r.PostForm)
+	}
 	response := openid4vci.TokenResponse{AccessToken: "the-token", TokenType: "dpop", ExpiresIn: 300}
 	if w.details {
 		response.AuthorizationDetails = []openid4vci.AuthorizationDetail{
@@ -146,6 +152,9 @@ func (w *world) credential(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.t.Error(err)
+	}
+	if body = w.opened(r, body); body == nil {
+		return
 	}
 	request, err := openid4vci.ParseCredentialRequest(body)
 	if err != nil {
@@ -182,7 +191,97 @@ func (w *world) credential(rw http.ResponseWriter, r *http.Request) {
 	if w.respond != nil {
 		w.respond(response)
 	}
-	writeJSON(rw, 200, response)
+	if w.deferrals > 0 {
+		w.later = response
+		writeJSON(rw, 202, openid4vci.CredentialResponse{TransactionID: "t-1", Interval: 5})
+		return
+	}
+	w.deliver(rw, response, request.ResponseEncryption)
+}
+
+// opened returns the plain request, decrypted if the issuer has a key.
+func (w *world) opened(r *http.Request, body []byte) []byte {
+	if w.decrypt == nil {
+		return body
+	}
+	if r.Header.Get("Content-Type") != "application/jwt" {
+		w.t.Error("the request is not encrypted")
+		return nil
+	}
+	e, err := jose.ParseEncrypted(string(body))
+	if err != nil || e.Header.Kid != "enc" {
+		w.t.Errorf("request: kid or %v", err)
+		return nil
+	}
+	plain, err := e.Decrypt(w.decrypt, jose.A128GCM)
+	if err != nil {
+		w.t.Error(err)
+	}
+	return plain
+}
+
+// deliver answers, encrypted if that is wanted.
+func (w *world) deliver(rw http.ResponseWriter, response *openid4vci.CredentialResponse, to *openid4vci.EncryptionParameters) {
+	if to == nil || w.plain {
+		writeJSON(rw, 200, response)
+		return
+	}
+	plain, err := json.Marshal(response)
+	if err != nil {
+		w.t.Error(err)
+	}
+	compact, err := jose.Encrypt(plain, to.JWK, to.Enc, jose.EncryptOptions{})
+	if err != nil {
+		w.t.Error(err)
+	}
+	rw.Header().Set("Content-Type", "application/jwt")
+	rw.Write([]byte(compact))
+}
+
+// deferred hands out what was not ready before, after some more waiting.
+func (w *world) deferred(rw http.ResponseWriter, r *http.Request) {
+	if _, ok := w.proof(rw, r, "the-token"); !ok {
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.t.Error(err)
+	}
+	if body = w.opened(r, body); body == nil {
+		return
+	}
+	request, err := openid4vci.ParseDeferredRequest(body)
+	if err != nil || request.TransactionID != "t-1" {
+		w.t.Errorf("deferred request: %v", err)
+		return
+	}
+	if w.deferrals--; w.deferrals > 0 {
+		writeJSON(rw, 202, openid4vci.CredentialResponse{TransactionID: "t-1", Interval: 5})
+		return
+	}
+	w.deliver(rw, w.later, request.ResponseEncryption)
+}
+
+// encrypt makes the issuer demand encryption both ways.
+func (w *world) encrypt() {
+	key, err := keys.GenerateP256()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	jwk, err := jose.NewJWK(key.Public())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	jwk.Kid, jwk.Alg, jwk.Use = "enc", jose.ECDHES, "enc"
+	w.decrypt = key
+	w.editIssuer = func(m *openid4vci.IssuerMetadata) {
+		m.RequestEncryption = &openid4vci.RequestEncryption{
+			Keys: openid4vci.KeySet{Keys: []jose.JWK{*jwk}}, Enc: []string{jose.A128GCM}, Required: true,
+		}
+		m.ResponseEncryption = &openid4vci.ResponseEncryption{
+			Alg: []string{jose.ECDHES}, Enc: []string{jose.A128GCM, jose.A256GCM}, Required: true,
+		}
+	}
 }
 
 // issue signs one copy.

@@ -3,6 +3,7 @@ package holder_test
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -71,8 +72,13 @@ type world struct {
 	request    func() string
 	// badNonces is how many credential requests fail with invalid_nonce,
 	// badDPoP how many requests at each endpoint ask for a DPoP nonce.
-	badNonces, badDPoP int
-	details            bool
+	// deferrals is how often the wallet has to wait; plain answers without
+	// encryption whatever was asked.
+	badNonces, badDPoP, deferrals int
+	details, plain                bool
+	// decrypt, if not nil, opens requests.
+	decrypt *ecdsa.PrivateKey
+	later   *openid4vci.CredentialResponse
 
 	mu     sync.Mutex
 	calls  []string
@@ -215,6 +221,7 @@ func (w *world) mux() http.Handler {
 		writeJSON(rw, 200, openid4vci.NonceResponse{Nonce: "c-nonce"})
 	})
 	mux.HandleFunc("POST /credential", w.credential)
+	mux.HandleFunc("POST /deferred", w.deferred)
 	mux.HandleFunc("POST /notification", w.notification)
 	mux.HandleFunc("/request", func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "application/oauth-authz-req+jwt")
