@@ -249,6 +249,10 @@ func (w *world) seal(r *request, p *openid4vp.ResponseParams) url.Values {
 	return url.Values{"response": {must(r.encryption.Encrypt(p))(w.t)}}
 }
 
+func responseParams(queryID, presentation, state string) *openid4vp.ResponseParams {
+	return &openid4vp.ResponseParams{VPToken: map[string][]string{queryID: {presentation}}, State: state}
+}
+
 // code returns the response code of a reply.
 func code(t testing.TB, reply *verifier.Reply) string {
 	t.Helper()

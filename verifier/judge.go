@@ -51,6 +51,9 @@ func (v *Verifier) judge(ctx context.Context, t *transaction, token map[string][
 	if err := q.Check(presented); err != nil {
 		return nil, mismatch(err), err
 	}
+	if differentSubjects(presented) {
+		return nil, &Refusal{Reason: ReasonDifferentSubjects, Detail: "the credentials are of different persons"}, nil
+	}
 	for _, id := range ids {
 		for _, verified := range presented[id] {
 			credential, refusal, cause := v.accept(ctx, q.Credential(id), verified)

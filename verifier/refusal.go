@@ -26,6 +26,9 @@ const (
 	ReasonUndecryptable Reason = "response_undecryptable"
 	// ReasonQuery: the credentials are not those that were asked for.
 	ReasonQuery Reason = "query_not_satisfied"
+	// ReasonDifferentSubjects: credentials of different persons were put
+	// together.
+	ReasonDifferentSubjects Reason = "different_subjects"
 	// ReasonCredential: a presentation is malformed.
 	ReasonCredential Reason = "credential_malformed"
 	// ReasonIssuerUntrusted: the issuer is not trusted, or not for this type.

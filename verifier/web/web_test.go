@@ -1,0 +1,45 @@
+package web_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tegata-id/tegata/verifier/web"
+)
+
+func TestFlatten(t *testing.T) {
+	t.Parallel()
+	got, err := web.Flatten("q", []byte(`{"b":{"y":[1,null]},"a":"<b>","n":12345678901234567890}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []web.Claim{
+		{ID: "claim-q-a", Name: "a", Value: "<b>"},
+		{ID: "claim-q-b-y-0", Name: "b.y.0", Value: "1"},
+		{ID: "claim-q-b-y-1", Name: "b.y.1", Value: "null"},
+		{ID: "claim-q-n", Name: "n", Value: "12345678901234567890"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := web.Flatten("q", []byte(`[]`)); err == nil {
+		t.Error("an array was accepted")
+	}
+}
+
+func TestQR(t *testing.T) {
+	t.Parallel()
+	code, err := web.NewQR("openid4vp://?client_id=x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The upper edge of the finder pattern is seven dark modules long.
+	if code.Size < 21+8 || !strings.HasPrefix(code.Path, "M4 4h7v1h-7z") {
+		t.Errorf("size %d, path %.40s", code.Size, code.Path)
+	}
+	if _, err := web.NewQR(strings.Repeat("x", 4000)); err == nil {
+		t.Error("a text that does not fit was accepted")
+	}
+}
