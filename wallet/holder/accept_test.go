@@ -2,6 +2,7 @@ package holder_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"net/url"
 	"slices"
@@ -212,6 +213,23 @@ func TestNeg(t *testing.T) {
 		},
 		"HAIP-04 DPoP nonce twice": {
 			spoil: func(w *world) { w.badDPoP = 2 }, code: openid4vci.CodeUseDPoPNonce, untouched: []string{"/nonce", "/credential"},
+		},
+		"HAIP-04 DPoP nonce twice at the issuer": {
+			spoil: func(w *world) { w.badDPoP, w.dpopAt = 2, "/credential" }, code: openid4vci.CodeUseDPoPNonce,
+		},
+		"FAPI-06 token that is not bound": {
+			spoil: func(w *world) { w.tokenType = "Bearer" }, untouched: []string{"/nonce", "/credential"},
+		},
+		"VCI-CR-12 two credentials for one key": {
+			spoil: func(w *world) {
+				var first crypto.PublicKey
+				w.draft = func(n int, d *credentials.Draft) {
+					if n == 0 {
+						first = d.HolderKey
+					}
+					d.HolderKey = first
+				}
+			}, want: holder.ErrCredential, events: failure,
 		},
 		"EU-W-03 bound to another key": {
 			spoil: func(w *world) {

@@ -85,6 +85,9 @@ func (w *world) proof(rw http.ResponseWriter, r *http.Request, token string) (ke
 	w.asked[r.URL.Path]++
 	asked := w.asked[r.URL.Path]
 	w.mu.Unlock()
+	if w.dpopAt != "" && w.dpopAt != r.URL.Path {
+		return v.KeyThumbprint, true
+	}
 	if asked <= w.badDPoP {
 		rw.Header().Set("DPoP-Nonce", fmt.Sprint("nonce-", asked))
 		status := 400
@@ -134,6 +137,9 @@ func (w *world) token(rw http.ResponseWriter, r *http.Request) {
 		w.t.Errorf("token request %v", r.PostForm)
 	}
 	response := openid4vci.TokenResponse{AccessToken: "the-token", TokenType: "dpop", ExpiresIn: 300}
+	if w.tokenType != "" {
+		response.TokenType = w.tokenType
+	}
 	if w.details {
 		response.AuthorizationDetails = []openid4vci.AuthorizationDetail{
 			{Type: openid4vci.DetailType, CredentialConfigurationID: "sd", CredentialIdentifiers: []string{"sd-1"}},

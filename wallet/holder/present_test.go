@@ -35,7 +35,9 @@ const (
 		{"id":"q","format":"dc+sd-jwt","meta":{"vct_values":["urn:test:identity"]}},
 		{"id":"x","format":"dc+sd-jwt","meta":{"vct_values":["urn:test:nobody-has-it"]}}]}`
 	queryValue = `{"credentials":[{"id":"q","format":"dc+sd-jwt","meta":{"vct_values":["urn:test:identity"]},"claims":[{"path":["age"],"values":[17]}]}]}`
-	queryNone  = `{"credentials":[{"id":"q","format":"dc+sd-jwt","meta":{"vct_values":["urn:test:identity"]}}]}`
+	// queryMany allows several presentations, but copies are one credential.
+	queryMany = `{"credentials":[{"id":"q","format":"dc+sd-jwt","multiple":true,"meta":{"vct_values":["urn:test:identity"]},"claims":[{"path":["age"]}]}]}`
+	queryNone = `{"credentials":[{"id":"q","format":"dc+sd-jwt","meta":{"vct_values":["urn:test:identity"]}}]}`
 )
 
 // ask is a verifier's request and the key that opens its answer.
@@ -170,6 +172,7 @@ func TestPresent(t *testing.T) {
 		"SD-JWT VC": {query: querySD, want: map[string]credentials.Object{"q": {"age": credentials.Int(41)}}},
 		"mdoc":      {query: queryDoc, want: map[string]credentials.Object{"q": {doctype: credentials.Object{"age": credentials.Int(41)}}}},
 		"no claims": {query: queryNone, want: map[string]credentials.Object{"q": {}}},
+		"multiple":  {query: queryMany, want: map[string]credentials.Object{"q": {"age": credentials.Int(41)}}},
 		"direct_post": {
 			query: querySD, edit: func(a *ask) { a.request.ResponseMode = openid4vp.DirectPost },
 			want: map[string]credentials.Object{"q": {"age": credentials.Int(41)}},
@@ -214,6 +217,9 @@ func TestPresent(t *testing.T) {
 			}
 			got := map[string]credentials.Object{}
 			for id, list := range a.verified() {
+				if len(list) != 1 {
+					t.Errorf("%s: %d presentations", id, len(list))
+				}
 				got[id] = list[0].Claims
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -379,6 +385,22 @@ func TestNegExpired(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 	w.wallet.Now = now
+	if _, err := w.ask(querySD).present(holder.Approve()); err != nil {
+		t.Errorf("honest twin: %v", err)
+	}
+}
+
+func TestNegRedirectURI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hold("sd")
+	for _, redirect := range []string{"javascript:alert(1)", "http://verifier.test.invalid/", "https:", "/relative"} {
+		w.redirect = redirect
+		if outcome, err := w.ask(querySD).present(holder.Approve()); err == nil || outcome.RedirectURI != "" {
+			t.Errorf("%s: %+v, %v", redirect, outcome, err)
+		}
+	}
+	w.redirect = ""
 	if _, err := w.ask(querySD).present(holder.Approve()); err != nil {
 		t.Errorf("honest twin: %v", err)
 	}

@@ -76,6 +76,9 @@ type world struct {
 	// encryption whatever was asked.
 	badNonces, badDPoP, deferrals int
 	details, plain                bool
+	// dpopAt limits badDPoP to one path, tokenType replaces DPoP, and
+	// redirect the address after a presentation; if they are not empty.
+	dpopAt, tokenType, redirect string
 	// decrypt, if not nil, opens requests.
 	decrypt *ecdsa.PrivateKey
 	later   *openid4vci.CredentialResponse
@@ -237,7 +240,11 @@ func (w *world) mux() http.Handler {
 		w.mu.Lock()
 		w.posted = append(w.posted, r.PostForm)
 		w.mu.Unlock()
-		writeJSON(rw, 200, map[string]string{"redirect_uri": w.base + "/done#code"})
+		redirect := w.base + "/done#code"
+		if w.redirect != "" {
+			redirect = w.redirect
+		}
+		writeJSON(rw, 200, map[string]string{"redirect_uri": redirect})
 	})
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
