@@ -158,7 +158,7 @@ func issuerOf(verified *credentials.Verified, anchor trust.Anchor) Issuer {
 
 func certificateOf(cert *x509.Certificate) Certificate {
 	sum := sha256.Sum256(cert.Raw)
-	return Certificate{Subject: cert.Subject.String(), SHA256: hex.EncodeToString(sum[:])}
+	return Certificate{Subject: subjectOf(cert), SHA256: hex.EncodeToString(sum[:])}
 }
 
 func moment(t time.Time) *time.Time {

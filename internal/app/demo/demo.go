@@ -205,7 +205,12 @@ func (d *demonstration) meetParties(cfg *app.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	onStep := func(s holder.Step) { d.report.step(s.From, s.To, s.Name+", "+s.Detail, s.Duration) }
+	onStep := func(s holder.Step) {
+		// What the citizen is asked is told in full where it is asked.
+		if s.To != holder.PartyPerson {
+			d.report.step(s.From, s.To, s.Name+", "+s.Detail, s.Duration)
+		}
+	}
 	policy := func(profile trust.Profile, anchor trust.Anchor) *trust.Policy {
 		return &trust.Policy{
 			Anchors: []trust.Anchor{anchor}, Profile: profile, Now: time.Now,

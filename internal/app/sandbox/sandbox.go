@@ -177,7 +177,9 @@ func (s *Sandbox) config(w *writer, cas *authorities, addresses []string, o Opti
 			{File: w.certificate("iaca", cas.iaca.Certificate), Jurisdiction: "JP", Formats: []string{string(credentials.FormatMdoc)}},
 		},
 	}
-	c.Verifier.Keys.Request = w.key("request", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{DNSNames: []string{"127.0.0.1"}}))
+	c.Verifier.Keys.Request = w.key("request", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{
+		DNSNames: []string{"127.0.0.1"}, Organization: "手形銀行", OrganizationIdentifier: "NTRJP-" + trust.CorporateNumber("100401098765"),
+	}))
 
 	c.Provider = &app.ProviderConfig{
 		ListenConfig: listen("provider", addresses[2]),
