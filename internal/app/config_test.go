@@ -1,0 +1,81 @@
+package app_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tegata-id/tegata/internal/app"
+)
+
+const example = "../../deploy/tegata.example.yaml"
+
+// TestExampleConfig keeps the example that operators start from readable.
+func TestExampleConfig(t *testing.T) {
+	t.Parallel()
+	c, err := app.LoadConfig(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Issuer == nil || c.Verifier == nil || c.Provider == nil || c.Redis == nil {
+		t.Error("the example leaves out a section")
+	}
+	if !strings.HasSuffix(c.Issuer.Keys.Mdoc.Key, filepath.Join("deploy", "keys", "mdoc.key.pem")) {
+		t.Errorf("path = %s", c.Issuer.Keys.Mdoc.Key)
+	}
+}
+
+// TestConfigFaults changes the example in one place each.
+func TestConfigFaults(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, old, new, want string }{
+		{"unknown key", "drain: 25s", "drian: 25s", "drian"},
+		{"unknown key deep down", "batch_size: 10", "batchsize: 10", "batchsize"},
+		{"second document", "mode: production", "mode: test\n---\nmode: production", "more than one"},
+		{"no mode", "mode: production", "mode: staging", "mode"},
+		{"plain http", "origin: https://issuer.city.example", "origin: http://issuer.city.example", "issuer.origin"},
+		{"path in the origin", "origin: https://verifier.bank.example", "origin: https://verifier.bank.example/x", "verifier.origin"},
+		{"loopback in production", "origin: https://issuer.city.example", "origin: https://127.0.0.1:8443", "issuer.origin"},
+		{"loopback allowed in production", "  roots_file: trust/tls-roots.pem", "  allow_loopback: ['127.0.0.1:1']", "allow_loopback"},
+		{"redis without keys", "session_keys_file: secrets/session.keys", "", "session_keys_file"},
+		{"redis without address", `addresses: ["redis.internal:6379"]`, "addresses: []", "redis.addresses"},
+		{"batch of one", "batch_size: 10", "batch_size: 1", "batch_size"},
+		{"throwaway JPKI in production", "    crl_refresh: 1h", "    throwaway: true", "throwaway"},
+		{"no revocation lists", "    crl_url: https://crl.platform-operator.example/jpki\n", "", "crl_url"},
+		{"software platform in production", "  client_id: tegata-wallet", "  client_id: tegata-wallet\n  software_platform: true", "software_platform"},
+		{"no tenant", "tenant: bank-tegata", "tenant: ''", "verifier.tenant"},
+		{"duration", "drain: 25s", "drain: 25", "duration"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(string(data), tc.old) {
+				t.Fatal("the example has no such text")
+			}
+			path := filepath.Join(t.TempDir(), "c.yaml")
+			if err := os.WriteFile(path, []byte(strings.Replace(string(data), tc.old, tc.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := app.LoadConfig(path); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error = %v, want one that names %s", err, tc.want)
+			}
+		})
+	}
+	t.Run("all faults at once", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(path, []byte("mode: x\nissuer: {batch_size: 1}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := app.LoadConfig(path)
+		for _, want := range []string{"mode", "database.path", "issuer.tenant", "issuer.listen", "issuer.origin", "batch_size", "signature_anchors"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error does not name %s: %v", want, err)
+			}
+		}
+	})
+}
