@@ -10,6 +10,7 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
@@ -158,9 +159,12 @@ func allocationError(err error) error {
 	switch {
 	case errors.Is(err, records.ErrGrantExhausted):
 		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "no more credentials can be had with this access token")
-	case errors.Is(err, records.ErrGrantRevoked), errors.Is(err, records.ErrGrantExpired), errors.Is(err, records.ErrGrantUnknown),
-		errors.Is(err, records.ErrEvidenceRevoked), errors.Is(err, records.ErrConfigNotGranted):
-		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "what the access token stood for has ended")
+	case errors.Is(err, records.ErrGrantRevoked), errors.Is(err, records.ErrGrantExpired), errors.Is(err, records.ErrGrantUnknown):
+		return openid4vci.NewError(openid4vci.CodeInvalidToken, "what the access token stood for has ended")
+	case errors.Is(err, records.ErrEvidenceRevoked):
+		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential no longer holds")
+	case errors.Is(err, records.ErrConfigNotGranted):
+		return openid4vci.NewError(openid4vci.CodeInvalidCredentialRequest, "the access token does not cover this configuration")
 	}
-	return fmt.Errorf("allocate: %w", err)
+	return fmt.Errorf("%w: allocate: %w", database.ErrUnavailable, err)
 }

@@ -38,8 +38,11 @@ func (i grantRecords) Start(ctx context.Context, g oauth.Grant) error {
 		Expires: g.Expires,
 		Limits:  limits,
 	})
-	if errors.Is(err, records.ErrGrantExists) {
+	switch {
+	case errors.Is(err, records.ErrGrantExists):
 		return errors.Join(oauth.ErrGrantExists, err)
+	case errors.Is(err, records.ErrEvidenceRevoked):
+		return errors.Join(oauth.ErrGrantRefused, err)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/statuslist"
@@ -98,7 +99,7 @@ func (x *handler) credential(c echo.Context) error {
 // section 8.3.1): its own codes with 400, and those of OAuth for a token that
 // is not accepted with a challenge (RFC 9449 section 7.1).
 func encodeError(c echo.Context, err error) {
-	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) {
+	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) || errors.Is(err, database.ErrUnavailable) {
 		err = httpd.Unavailable(err)
 	}
 	e := httpd.AsError(oauth.AsHTTP(err))

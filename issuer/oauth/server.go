@@ -46,7 +46,8 @@ type Source interface {
 // a credential comes out of a grant is enforced where credentials are issued.
 type Grants interface {
 	// Start records a grant before its token is handed out. It returns an
-	// error that wraps ErrGrantExists if there is one with this ID.
+	// error that wraps ErrGrantExists if there is one with this ID, and
+	// ErrGrantRefused if the evidence no longer holds.
 	Start(ctx context.Context, g Grant) error
 	// Revoke ends a grant and invalidates what was issued under it. Revoking
 	// twice is no error.
@@ -56,6 +57,10 @@ type Grants interface {
 // ErrGrantExists says that the code of a grant has been used, whatever the
 // session store remembers.
 var ErrGrantExists = errors.New("grant exists")
+
+// ErrGrantRefused says that the evidence of a grant was found revoked after the
+// person had agreed.
+var ErrGrantRefused = errors.New("grant refused")
 
 // Grant is a person's agreement.
 type Grant struct {

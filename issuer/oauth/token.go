@@ -107,17 +107,21 @@ func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey strin
 	if !s.cfg.Now().Before(c.Expires) {
 		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
 	}
+	// The grant comes first: it decides who is the one to redeem the code, and
+	// whoever comes second, even at the same time, has something to revoke.
+	expires := s.cfg.Now().Add(s.cfg.Lifetimes.Token)
+	err = s.cfg.Grants.Start(ctx, Grant{ID: grantID, Configurations: request.Configurations, Evidence: c.Evidence, Expires: expires})
+	switch {
+	case errors.Is(err, ErrGrantExists):
+		return nil, s.reused(ctx, grantID, "")
+	case errors.Is(err, ErrGrantRefused):
+		return nil, refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
+	case err != nil:
+		return nil, unavailable(err)
+	}
 	c.Used, c.Token = true, newSecret()
 	if err := s.codes.Swap(ctx, secret, version, c); err != nil {
 		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
-	}
-	expires := s.cfg.Now().Add(s.cfg.Lifetimes.Token)
-	err = s.cfg.Grants.Start(ctx, Grant{ID: grantID, Configurations: request.Configurations, Evidence: c.Evidence, Expires: expires})
-	if errors.Is(err, ErrGrantExists) {
-		return nil, s.reused(ctx, grantID, "")
-	}
-	if err != nil {
-		return nil, unavailable(err)
 	}
 	return s.issueToken(ctx, grantID, c, dpopKey, expires)
 }
