@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/source"
 )
@@ -65,7 +66,9 @@ func (s *Server) Begin(ctx context.Context, clientID, requestURI string) (string
 	}
 	if !request.Visited {
 		request.Visited = true
-		if err := s.requests.Swap(ctx, secret, version, request); err != nil {
+		// Somebody faster means a second first visit, or a decision that
+		// Decide will see.
+		if err := s.requests.Swap(ctx, secret, version, request); err != nil && !errors.Is(err, session.ErrConflict) {
 			return "", stored(err, codeInvalidRequestURI, unknown)
 		}
 	}
@@ -183,12 +186,15 @@ func (s *Server) ProveTestPerson(ctx context.Context, cookie, person string) (st
 // Decide ends the login with the person's decision and returns where the
 // browser goes. A denial before the proof is a decision too.
 func (s *Server) Decide(ctx context.Context, cookie string, approved bool) (string, error) {
-	l, err := s.logins.Take(ctx, cookie)
+	l, _, err := s.logins.Get(ctx, cookie)
 	if err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
 	}
 	if approved && l.Evidence == nil {
 		return "", refuse(openid4vci.CodeInvalidRequest, "the challenge has not been answered", nil)
+	}
+	if _, err := s.logins.Take(ctx, cookie); err != nil {
+		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
 	}
 	request, version, err := s.requests.Get(ctx, l.RequestSecret)
 	if err != nil {
@@ -212,17 +218,16 @@ func (s *Server) Decide(ctx context.Context, cookie string, approved bool) (stri
 }
 
 // redirect builds the authorization response, with iss (RFC 9207) and with the
-// state as the client sent it.
+// state as the client sent it. What the redirect URI has of a query stays as it
+// is (RFC 6749 section 3.1.2).
 func (s *Server) redirect(request pushedRequest, params url.Values) string {
-	u, _ := url.Parse(request.RedirectURI)
-	query := u.Query()
-	for name, values := range params {
-		query[name] = values
-	}
-	query.Set("iss", s.cfg.Issuer)
+	params.Set("iss", s.cfg.Issuer)
 	if request.State != "" {
-		query.Set("state", request.State)
+		params.Set("state", request.State)
 	}
-	u.RawQuery = query.Encode()
-	return u.String()
+	separator := "?"
+	if strings.Contains(request.RedirectURI, "?") {
+		separator = "&"
+	}
+	return request.RedirectURI + separator + params.Encode()
 }

@@ -98,6 +98,9 @@ func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest,
 			return nil, refuse(openid4vci.CodeInvalidRequest, name+" is not accepted here", nil)
 		}
 	}
+	if !form.Has("client_id") {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "client_id is missing", nil)
+	}
 	if form.Get("response_type") != "code" {
 		return nil, refuse(openid4vci.CodeUnsupportedResponseType, "response_type must be code", nil)
 	}
@@ -186,6 +189,14 @@ func validRedirectURI(s string) bool {
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f || r == '\\' }) {
 		return false
+	}
+	// The response's own parameters must not be there twice.
+	for _, pair := range strings.FieldsFunc(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || slices.Contains([]string{"code", "state", "iss", "error", "error_description", "error_uri", "response"}, name) {
+			return false
+		}
 	}
 	switch u.Scheme {
 	case "https":
