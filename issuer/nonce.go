@@ -12,8 +12,12 @@ import (
 	"github.com/tegata-id/tegata/internal/session"
 )
 
-// nonceLifetime is how long a c_nonce may be used.
-const nonceLifetime = 5 * time.Minute
+// nonceLifetime is how long a c_nonce may be used, and nonceSkew how far the
+// clock of the replica that made it may be ahead.
+const (
+	nonceLifetime = 5 * time.Minute
+	nonceSkew     = 5 * time.Second
+)
 
 // errNonce says that a c_nonce is not one of ours, has expired or was used.
 var errNonce = errors.New("c_nonce is unknown, has expired or was used")
@@ -62,10 +66,10 @@ func (n *nonces) consume(ctx context.Context, nonce string) error {
 		return errNonce
 	}
 	age := n.now().Sub(time.Unix(int64(binary.BigEndian.Uint64(plain)), 0))
-	if age < 0 || age >= nonceLifetime {
+	if age < -nonceSkew || age >= nonceLifetime {
 		return errNonce
 	}
-	first, err := n.sessions.Seen(ctx, "c_nonce", nonce, nonceLifetime)
+	first, err := n.sessions.Seen(ctx, "c_nonce", nonce, nonceLifetime+nonceSkew)
 	if err != nil {
 		return err
 	}

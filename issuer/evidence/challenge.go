@@ -3,6 +3,7 @@ package evidence
 import (
 	"strings"
 	"time"
+	"unicode"
 )
 
 // challengeDomain opens every challenge, so that a signature over it can't be
@@ -62,10 +63,11 @@ func orNone(s string) string {
 	return s
 }
 
-// oneLine keeps a value from forging a line of its own.
+// oneLine keeps a value from forging a line of its own, or from looking like
+// another by turning the direction of writing.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 {
+		if r < 0x20 || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r
