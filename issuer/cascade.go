@@ -11,8 +11,13 @@ import (
 	"github.com/tegata-id/tegata/issuer/records"
 )
 
-// recheckBatch bounds how many pieces of evidence are read at once.
-const recheckBatch = 500
+const (
+	// recheckBatch bounds how many pieces of evidence are read at once.
+	recheckBatch = 500
+	// recheckRetries is how often evidence that could not be looked up is tried
+	// again within the interval of checks.
+	recheckRetries = 10
+)
 
 // revoked looks a certificate up in the revocation lists.
 func (i *Issuer) revoked(ctx context.Context, h jpki.Handle) (bool, error) {
@@ -26,30 +31,35 @@ func (i *Issuer) revoked(ctx context.Context, h jpki.Handle) (bool, error) {
 
 // Recheck looks up the evidence whose check is due and makes the credentials
 // INVALID that rest on revoked certificates. It returns how many it revoked.
-// Evidence that could not be looked up stays due; the errors are joined.
+// Evidence that could not be looked up is due again after a tenth of the
+// interval; the errors are joined.
 func (i *Issuer) Recheck(ctx context.Context) (revokedCredentials int, err error) {
 	var failures []error
 	for {
 		due, err := i.cfg.Records.EvidenceToCheck(ctx, i.cfg.Tenant, recheckBatch)
 		if err != nil {
-			return revokedCredentials, err
+			return revokedCredentials, errors.Join(append(failures, err)...)
 		}
-		settled := 0
 		for _, e := range due {
 			n, err := i.recheckOne(ctx, e)
 			revokedCredentials += n
-			if err != nil {
-				failures = append(failures, err)
+			if err == nil {
 				continue
 			}
-			settled++
+			failures = append(failures, err)
+			// Without the new date it would come back for ever.
+			next := i.cfg.Now().Add(max(i.retryInterval(), time.Second))
+			if err := i.cfg.Records.PostponeCheck(ctx, i.cfg.Tenant, e.Pseudonym, next); err != nil {
+				return revokedCredentials, errors.Join(append(failures, err)...)
+			}
 		}
-		// What fails stays due and would come back for ever.
-		if len(due) < recheckBatch || settled == 0 {
+		if len(due) < recheckBatch {
 			return revokedCredentials, errors.Join(failures...)
 		}
 	}
 }
+
+func (i *Issuer) retryInterval() time.Duration { return i.cfg.RecheckInterval / recheckRetries }
 
 func (i *Issuer) recheckOne(ctx context.Context, e records.Evidence) (int, error) {
 	handle, err := i.sealer.Open(i.cfg.Tenant, e.Pseudonym, e.SealedHandle)
@@ -67,28 +77,32 @@ func (i *Issuer) recheckOne(ctx context.Context, e records.Evidence) (int, error
 }
 
 // Run rechecks evidence and forgets what nothing rests on any more, until ctx
-// ends.
+// ends. It begins at once: checks may have become due while nothing ran.
 func (i *Issuer) Run(ctx context.Context) {
-	ticker := time.NewTicker(i.cfg.RecheckInterval)
+	ticker := time.NewTicker(max(i.retryInterval(), time.Second))
 	defer ticker.Stop()
 	for {
+		i.recheckAndForget(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		revoked, err := i.Recheck(ctx)
-		if err != nil && ctx.Err() == nil {
-			i.cfg.Log.LogAttrs(ctx, slog.LevelError, "recheck of evidence failed",
-				slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
-		}
-		if revoked > 0 {
-			i.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "credentials revoked",
-				slog.String("tenant", i.cfg.Tenant), slog.Int("count", revoked))
-		}
-		if _, err := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
-			i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting evidence failed",
-				slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
-		}
+	}
+}
+
+func (i *Issuer) recheckAndForget(ctx context.Context) {
+	revoked, err := i.Recheck(ctx)
+	if err != nil && ctx.Err() == nil {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "recheck of evidence failed",
+			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
+	}
+	if revoked > 0 {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "credentials revoked",
+			slog.String("tenant", i.cfg.Tenant), slog.Int("count", revoked))
+	}
+	if _, err := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting evidence failed",
+			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
 	}
 }

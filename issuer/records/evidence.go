@@ -134,6 +134,20 @@ func (r *Records) MarkChecked(ctx context.Context, tenant, pseudonym string, nex
 	})
 }
 
+// PostponeCheck makes evidence due again at next, because it could not be
+// looked up now: what fails must not stand in the way of what is due behind it.
+func (r *Records) PostponeCheck(ctx context.Context, tenant, pseudonym string, next time.Time) error {
+	return r.DB.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			UPDATE evidence SET next_check_at = $1 WHERE tenant = $2 AND pseudonym = $3 AND revoked_at = 0`,
+			next.Unix(), tenant, pseudonym)
+		if err != nil {
+			return fmt.Errorf("records: evidence: %w", err)
+		}
+		return nil
+	})
+}
+
 // ForgetEvidence deletes the evidence nothing rests on any more, and the
 // pseudonyms in the rows of grants and credentials that pointed to it. It
 // returns how many pieces it deleted.
