@@ -1,0 +1,153 @@
+// Package e2e_test runs the built program as operators do and has others talk to
+// it over the network.
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/internal/session/sessiontest"
+)
+
+// world is what the Node wallet is told about where it is. The wallet gets the
+// tokens too, because it also plays the operator who makes an offer and the
+// relying party who asks.
+type world struct {
+	Issuer     string            `json:"issuer"`
+	Verifier   string            `json:"verifier"`
+	Provider   string            `json:"provider"`
+	AdminToken string            `json:"adminToken"`
+	APIToken   string            `json:"apiToken"`
+	Anchors    map[string]string `json:"anchors"`
+	Person     person            `json:"person"`
+}
+
+type person struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Birthdate string `json:"birthdate"`
+}
+
+// steps are the lines in which the Node wallet says what held.
+var steps = []string{
+	"the wallet provider attests the instance",
+	"@openid4vc/openid4vci receives two credentials in each format",
+	"@sd-jwt/sd-jwt-vc verifies the SD-JWT VCs and their status",
+	"@sd-jwt/sd-jwt-vc refuses one that was changed or has another anchor",
+	"@owf/mdoc verifies the mdocs",
+	"@owf/mdoc refuses one that was changed or has another anchor",
+	"the verifier accepts the SD-JWT VC",
+	"the verifier refuses it for another nonce",
+	"the verifier accepts the mdoc",
+	"the verifier refuses it for another session transcript",
+}
+
+// TestNodeWallet lets a wallet that is made of other people's libraries, in
+// another language, receive credentials and present them. The three roles run in
+// one process of the built program, with its sessions in a real Redis.
+func TestNodeWallet(t *testing.T) {
+	t.Parallel()
+	node := findNode(t)
+	redis := sessiontest.StartRedis(t)
+	box, err := sandbox.New(t.TempDir(), sandbox.Options{Now: time.Now(), Redis: redis, BatchSize: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := serve(t, box)
+	input, err := json.Marshal(world{
+		Issuer: box.Issuer, Verifier: box.Verifier, Provider: box.Provider,
+		AdminToken: box.AdminToken, APIToken: box.APIToken,
+		Anchors: map[string]string{
+			"issuing": anchorPEM(box.IssuerAnchors[credentials.FormatSDJWTVC]),
+			"iaca":    anchorPEM(box.IssuerAnchors[credentials.FormatMdoc]),
+			"access":  anchorPEM(box.VerifierAnchor),
+		},
+		Person: person{ID: "hanako", Name: "山田　花子", Birthdate: "1985-04-01"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	out := runNode(t, node, box, input)
+	for i, want := range steps {
+		if i >= len(out) || out[i] != "ok "+want {
+			t.Errorf("step %d is missing: %s", i+1, want)
+			continue
+		}
+		t.Log(out[i])
+	}
+	if n := keysIn(t, redis); n == 0 {
+		t.Error("Redis is empty: the sessions were kept elsewhere")
+	}
+	server.stop(t)
+}
+
+func anchorPEM(a trust.Anchor) string {
+	return string(keys.EncodeChainPEM([]*x509.Certificate{a.Certificate}))
+}
+
+const (
+	// nodeDir is where the wallet and its packages are.
+	nodeDir = "node"
+	// oldestNode is the major version that the packages need.
+	oldestNode = 20
+)
+
+// findNode returns a Node that is new enough: the one among the packages if it
+// is there, because that of the system may be too old.
+func findNode(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(nodeDir, "node_modules", "@openid4vc", "openid4vci", "package.json")); err != nil {
+		t.Fatalf("the packages of the Node wallet are missing: run \"make deps\" (%v)", err)
+	}
+	node, err := filepath.Abs(filepath.Join(nodeDir, "node_modules", ".bin", "node"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(node); err != nil {
+		if node, err = exec.LookPath("node"); err != nil {
+			t.Fatalf("this test needs Node %d or newer: run \"make deps\" (%v)", oldestNode, err)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), node, "-p", "process.versions.node").Output()
+	version := strings.TrimSpace(string(out))
+	major, _, _ := strings.Cut(version, ".")
+	if n, numberErr := strconv.Atoi(major); err != nil || numberErr != nil || n < oldestNode {
+		t.Fatalf("%s is version %q, and this test needs %d or newer: run \"make deps\" (%v)", node, version, oldestNode, err)
+	}
+	return node
+}
+
+// runNode runs the wallet to its end and returns the lines that it printed.
+func runNode(t *testing.T, node string, box *sandbox.Sandbox, input []byte) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	root := filepath.Join(t.TempDir(), "root.pem")
+	if err := os.WriteFile(root, keys.EncodeChainPEM([]*x509.Certificate{box.TLSRoot}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, node, "wallet.mjs")
+	cmd.Dir = nodeDir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "NODE_EXTRA_CA_CERTS=" + root}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Errorf("the wallet ended with %v\n%s", errors.Join(err, ctx.Err()), stderr.Bytes())
+	}
+	return strings.Split(strings.TrimSpace(stdout.String()), "\n")
+}

@@ -1,0 +1,57 @@
+// Answers a verifier by OpenID4VP 1.0 with the client of @openid4vc.
+import { Openid4vpClient } from '@openid4vc/openid4vp'
+import { base64url, calculateJwkThumbprint } from 'jose'
+import { check, same } from './check.mjs'
+import { encryptJwe, hash, signJwt, verifyX5cJwt } from './crypto.mjs'
+
+/**
+ * Resolves the request behind a link, whose signer must chain up to one of the
+ * anchors, calls build(query, context) for the presentation of its one
+ * credential query, and posts it encrypted. Returns the verifier's answer.
+ */
+export async function respond(link, anchors, build) {
+  const client = new Openid4vpClient({
+    callbacks: {
+      fetch, hash, signJwt, encryptJwe,
+      decryptJwe: () => ({ decrypted: false }),
+      getX509CertificateMetadata: () => ({ sanDnsNames: [], sanUriNames: [] }),
+      verifyJwt: async (signer, { compact }) => {
+        same(signer.method, 'x5c', 'how the request is signed')
+        const leaf = await verifyX5cJwt(compact, anchors, 'oauth-authz-req+jwt')
+        return { verified: true, signerJwk: leaf.publicKey.export({ format: 'jwk' }) }
+      },
+    },
+  })
+  const { params } = client.parseOpenid4vpAuthorizationRequest({ authorizationRequest: link })
+  const resolved = await client.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: params })
+  const request = resolved.authorizationRequestPayload
+  same(resolved.client.prefix, 'x509_hash', 'client identifier prefix')
+  same(resolved.version, 100, 'version of the request')
+  same(request.response_mode, 'direct_post.jwt', 'response mode')
+
+  const [query] = request.dcql_query.credentials
+  const [jwk] = request.client_metadata.jwks.keys
+  const presentation = await build(query, {
+    audience: resolved.client.effective,
+    nonce: request.nonce,
+    responseUri: request.response_uri,
+    jwkThumbprint: base64url.decode(await calculateJwkThumbprint(jwk)),
+  })
+  const created = await client.createOpenid4vpAuthorizationResponse({
+    authorizationRequestPayload: request,
+    authorizationResponsePayload: { vp_token: { [query.id]: [presentation] } },
+    jarm: {
+      encryption: { jwk },
+      serverMetadata: {
+        authorization_signing_alg_values_supported: [],
+        authorization_encryption_alg_values_supported: ['ECDH-ES'],
+        authorization_encryption_enc_values_supported: ['A256GCM', 'A128GCM'],
+      },
+    },
+  })
+  check(created.jarm?.responseJwt.split('.').length === 5, 'the response is not encrypted')
+  const { response } = await client.submitOpenid4vpAuthorizationResponse({
+    authorizationRequestPayload: request, ...created,
+  })
+  return { status: response.status, body: await response.json() }
+}

@@ -1,0 +1,132 @@
+// A wallet made of other people's libraries meets Tegata's three roles. It reads
+// where they are from standard input and ends with 0 if every step held.
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { check, rejects, same, sendJSON } from './check.mjs'
+import { receive } from './issuance.mjs'
+import { presentMdoc, verifyMdoc } from './mdoc.mjs'
+import { respond } from './presentation.mjs'
+import { attestedInstance } from './provider.mjs'
+import { checkPresentation, presentSDJWT, verifySDJWT } from './sdjwt.mjs'
+
+const vct = 'urn:tegata:identity:jp:1'
+const doctype = 'id.tegata.identity.jp.1'
+const iso = 'org.iso.23220.1'
+const relyingParty = 'https://bank.example/return'
+
+const world = JSON.parse(readFileSync(0, 'utf8'))
+const anchors = Object.fromEntries(Object.entries(world.anchors).map(([name, pem]) => [name, [new X509Certificate(pem)]]))
+const step = (text) => console.log(`ok ${text}`)
+
+const queries = {
+  sdjwt: {
+    id: 'identity', format: 'dc+sd-jwt', meta: { vct_values: [vct] },
+    claims: [{ path: ['name'] }, { path: ['age_equal_or_over', '18'], values: [true] }],
+  },
+  mdoc: {
+    id: 'identity', format: 'mso_mdoc', meta: { doctype_value: doctype },
+    claims: [{ path: [doctype, 'name'] }, { path: [iso, 'age_over_18'], values: [true] }],
+  },
+}
+
+/** Has the relying party ask, answers with build, and returns both outcomes. */
+async function transact(query, build) {
+  const transactions = `${world.verifier}/api/transactions`
+  const token = world.apiToken
+  const { id, link } = await sendJSON(transactions, 201, {
+    token, body: { dcql_query: { credentials: [query] }, redirect_uri: relyingParty, flow: 'same_device' },
+  })
+  const answer = await respond(link, anchors.access, build)
+  let code = ''
+  if (answer.status === 200) {
+    // The wallet sends the browser on, and the relying party finds the code in
+    // the URL that it arrives at.
+    const landed = new URL(answer.body.redirect_uri)
+    same(landed.origin + landed.pathname, relyingParty, 'where the browser is sent')
+    code = `?response_code=${landed.searchParams.get('response_code')}`
+  }
+  return { answer, result: await sendJSON(`${transactions}/${id}${code}`, 200, { method: 'GET', token }) }
+}
+
+async function accepted(query, format, claims, build) {
+  const { answer, result } = await transact(query, build)
+  same(answer.status, 200, `answer to the wallet ${JSON.stringify(answer.body)}`)
+  same(result.state, 'verified', 'state of the transaction')
+  same(result.credentials.map((c) => [c.query_id, c.format]), [['identity', format]], 'credentials of the result')
+  same(result.credentials[0].claims, claims, 'claims of the result')
+}
+
+async function refused(query, reason, build) {
+  const { answer, result } = await transact(query, build)
+  check(answer.status >= 400 && answer.status < 500, `answer to the wallet: ${answer.status} ${JSON.stringify(answer.body)}`)
+  same([result.state, result.refusal?.reason], ['refused', reason], 'state of the transaction')
+}
+
+/** Puts another character into the signature of the issuer. */
+function changedSignature(credential) {
+  const [jwt, ...disclosures] = credential.split('~')
+  const at = jwt.lastIndexOf('.') + 10
+  return [jwt.slice(0, at) + (jwt[at] === 'A' ? 'B' : 'A') + jwt.slice(at + 1), ...disclosures].join('~')
+}
+
+/** Puts another prefecture, whose name is as long, into the address. */
+function changedElement(credential) {
+  const bytes = Buffer.from(credential, 'base64url')
+  const at = bytes.indexOf(Buffer.from('東京都'))
+  check(at > 0, 'the address is not found')
+  bytes.set(Buffer.from('京都府'), at)
+  return bytes.toString('base64url')
+}
+
+const attestation = await attestedInstance(world.provider)
+step('the wallet provider attests the instance')
+
+const offer = await sendJSON(`${world.issuer}/admin/offers`, 201, {
+  token: world.adminToken, body: { credential_configuration_ids: ['identity_sd_jwt', 'identity_mdoc'] },
+})
+const received = await receive({ offerLink: offer.link, attestation, person: world.person, copies: 2 })
+step('@openid4vc/openid4vci receives two credentials in each format')
+
+for (const each of received.identity_sd_jwt) {
+  const claims = await verifySDJWT(each, anchors.issuing, vct)
+  same([claims.name, claims.birthdate, claims.age_equal_or_over['18']], [world.person.name, world.person.birthdate, true], 'claims')
+}
+step('@sd-jwt/sd-jwt-vc verifies the SD-JWT VCs and their status')
+
+// Twins that must fail, or the checks above would prove nothing.
+const [one] = received.identity_sd_jwt
+await rejects(() => verifySDJWT(one, anchors.iaca, vct), /does not lead to a trust anchor/)
+await rejects(() => verifySDJWT({ ...one, credential: changedSignature(one.credential) }, anchors.issuing, vct), /signature verification failed/)
+step('@sd-jwt/sd-jwt-vc refuses one that was changed or has another anchor')
+
+for (const each of received.identity_mdoc) {
+  const elements = await verifyMdoc(each, anchors.iaca, doctype)
+  same([elements[doctype].name, elements[iso].age_over_18], [world.person.name, true], 'elements')
+}
+step('@owf/mdoc verifies the mdocs')
+
+const [other] = received.identity_mdoc
+await rejects(() => verifyMdoc(other, anchors.issuing, doctype), /does not lead to a trust anchor/)
+await rejects(() => verifyMdoc({ ...other, credential: changedElement(other.credential) }, anchors.iaca, doctype), /calculated digest/)
+step('@owf/mdoc refuses one that was changed or has another anchor')
+
+await accepted(queries.sdjwt, 'dc+sd-jwt', { name: world.person.name, age_equal_or_over: { 18: true } }, async (query, context) => {
+  const presentation = await presentSDJWT(received.identity_sd_jwt[0], query, context)
+  const shown = await checkPresentation(presentation, received.identity_sd_jwt[0], anchors.issuing, context.nonce)
+  same(shown.birthdate, undefined, 'what was not asked for')
+  return presentation
+})
+step('the verifier accepts the SD-JWT VC')
+
+await refused(queries.sdjwt, 'holder_binding', (query, context) =>
+  presentSDJWT(received.identity_sd_jwt[1], query, { ...context, nonce: 'another-nonce-than-the-verifier-s' }))
+step('the verifier refuses it for another nonce')
+
+const device = (credential, change = {}) => (query, { audience: clientId, ...context }) =>
+  presentMdoc(credential, query, { clientId, ...context, ...change }, anchors.iaca)
+
+await accepted(queries.mdoc, 'mso_mdoc', { [doctype]: { name: world.person.name }, [iso]: { age_over_18: true } }, device(received.identity_mdoc[0]))
+step('the verifier accepts the mdoc')
+
+await refused(queries.mdoc, 'holder_binding', device(received.identity_mdoc[1], { nonce: 'another-nonce-than-the-verifier-s' }))
+step('the verifier refuses it for another session transcript')
