@@ -1,0 +1,267 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/internal/telemetry"
+)
+
+// deployment is a sandbox with a process that runs on it inside the test, and a
+// JPKI outside of it whose cards the test holds.
+type deployment struct {
+	box   *sandbox.Sandbox
+	cfg   *app.Config
+	app   *app.App
+	log   *logBuffer
+	clock *clock
+	http  *http.Client
+	// replicas are the addresses at which the issuer answers, one by default.
+	replicas []string
+	turn     atomic.Int64
+}
+
+// deployOptions say how a deployment differs from a plain one.
+type deployOptions struct {
+	redis string
+	// revocations is how often revocations are looked for and published.
+	revocations time.Duration
+}
+
+// clock is the time plus what the test has let pass.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) Now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// deploy starts issuer, verifier and wallet provider and stops them with the
+// test. The log is shown if the test fails.
+func deploy(t *testing.T, o deployOptions) *deployment {
+	t.Helper()
+	d := &deployment{log: &logBuffer{}, clock: &clock{}}
+	crls := httptest.NewUnstartedServer(publishCRLs())
+	var err error
+	d.box, err = sandbox.New(t.TempDir(), sandbox.Options{
+		Now: time.Now(), Redis: o.redis, BatchSize: 3, SignatureAnchors: nation(t).Anchors(jpki.Signature),
+		JPKI: app.JPKIConfig{
+			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: app.Duration(o.revocations),
+			RecheckInterval: app.Duration(o.revocations),
+		},
+		StatusWindow: o.revocations,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := d.box.TLS.IssueTLS(trusttest.LeafOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crls.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
+	crls.StartTLS()
+	t.Cleanup(crls.Close)
+
+	if d.cfg, err = app.LoadConfig(d.box.ConfigFile); err != nil {
+		t.Fatal(err)
+	}
+	d.replicas = []string{d.cfg.Issuer.Listen}
+	d.http = d.client(t)
+	d.app = d.run(t, d.cfg)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of the process:\n%s", d.log)
+		}
+	})
+	return d
+}
+
+// run starts a process and stops it with the test.
+func (d *deployment) run(t *testing.T, cfg *app.Config) *app.App {
+	t.Helper()
+	log, err := telemetry.NewLogger(d.log, nil, telemetry.LogText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := app.New(t.Context(), cfg, app.Options{Log: log, Now: d.clock.Now, TestJPKI: nation(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- process.Run(ctx) }()
+	t.Cleanup(func() {
+		d.http.CloseIdleConnections()
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the process ended with %v", err)
+		}
+	})
+	return process
+}
+
+// addReplica starts a second issuer on the same stores. The client talks to
+// both in turn.
+func (d *deployment) addReplica(t *testing.T) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	cfg, own := *d.cfg, *d.cfg.Issuer
+	own.Listen = address
+	cfg.Issuer, cfg.Verifier, cfg.Provider = &own, nil, nil
+	d.run(t, &cfg)
+	d.replicas = append(d.replicas, address)
+	d.http.CloseIdleConnections()
+}
+
+// client returns a client that trusts the sandbox, follows no redirects, and
+// spreads its connections over the replicas of the issuer.
+func (d *deployment) client(t *testing.T) *http.Client {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AddCert(d.box.TLSRoot)
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if "https://"+address == d.box.Issuer {
+				address = d.replicas[int(d.turn.Add(1))%len(d.replicas)]
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport: transport, Timeout: 30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// nation returns the JPKI that all tests share, because its keys take a while.
+func nation(t *testing.T) *jpkitest.JPKI {
+	t.Helper()
+	j, err := theNation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+var theNation = sync.OnceValues(func() (*jpkitest.JPKI, error) { return jpkitest.New(jpkitest.Options{Now: time.Now}) })
+
+// newCard returns a card that no other test has.
+func newCard(t *testing.T, person string) *jpkitest.Card {
+	t.Helper()
+	p, ok := jpkitest.PersonByKey(person)
+	if !ok {
+		t.Fatalf("there is no %s", person)
+	}
+	card, err := nation(t).NewCard(p, jpkitest.CardOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return card
+}
+
+var sharedCards sync.Map
+
+// cardOf returns a card that tests share, and must not be revoked.
+func cardOf(t *testing.T, person string) *jpkitest.Card {
+	t.Helper()
+	if card, ok := sharedCards.Load(person); ok {
+		return card.(*jpkitest.Card)
+	}
+	card, _ := sharedCards.LoadOrStore(person, newCard(t, person))
+	return card.(*jpkitest.Card)
+}
+
+// publishCRLs serves the nation's revocation lists as a platform operator does.
+func publishCRLs() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{ca}/{partition}", func(w http.ResponseWriter, r *http.Request) {
+		j, err := theNation()
+		if err != nil {
+			http.Error(w, "no JPKI", http.StatusInternalServerError)
+			return
+		}
+		for _, anchor := range j.Anchors(jpki.Signature) {
+			if hex.EncodeToString(anchor.Certificate.SubjectKeyId) != r.PathValue("ca") {
+				continue
+			}
+			if list, err := j.CRL(anchor.Certificate, r.PathValue("partition")); err == nil {
+				w.Header().Set("Content-Type", "application/pkix-crl")
+				_, _ = w.Write(list)
+				return
+			}
+		}
+		http.NotFound(w, r)
+	})
+	return mux
+}
+
+// providerKey is the key with which the wallet provider signs attestations.
+func (d *deployment) providerKey(t *testing.T) *keys.Key {
+	t.Helper()
+	c := d.cfg.Provider.Keys.Attestation
+	key, err := keys.LoadFile(c.Key, c.Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// secret returns the content of a file of the sandbox.
+func secret(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// query returns one number from the database, beside the process.
+func (d *deployment) query(t *testing.T, statement string, args ...any) int {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+d.cfg.Database.Path+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var n int
+	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return n
+}
+
+// rows counts what issuance writes.
+func (d *deployment) rows(t *testing.T) string {
+	t.Helper()
+	var counts []string
+	for _, table := range []string{"grants", "grant_limits", "issued_credentials", "evidence", "status_entries", "wallet_instances"} {
+		counts = append(counts, fmt.Sprintf("%s %d", table, d.query(t, "SELECT COUNT(*) FROM "+table)))
+	}
+	return strings.Join(counts, ", ")
+}
