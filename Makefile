@@ -19,7 +19,8 @@ demo:
 test: deps
 	./scripts/test.sh
 
-# Format, vet, staticcheck, the linter's configuration and the import rules.
+# Format, tidiness, vet, staticcheck, the linters of .golangci.yml and the import
+# rules.
 check:
 	./scripts/check.sh
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Format, vet, staticcheck, tidiness and the import rules.
+# Format, tidiness, vet, staticcheck, the configured linters and the import rules.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,5 +12,8 @@ fi
 go mod tidy -diff
 go vet ./...
 go tool -modfile=tools/go.mod staticcheck ./...
+# The linter of many linters has a module of its own: its dependencies are many
+# times ours.
+go tool -modfile=tools/lint/go.mod golangci-lint run --timeout 10m ./...
 go test -count=1 ./internal/archtest
 echo "check: ok"

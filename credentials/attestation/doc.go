@@ -38,7 +38,8 @@ const (
 	HeaderChallenge = "OAuth-Client-Attestation-Challenge"
 )
 
-// The client authentication method in authorization server metadata.
+// AuthMethod is the client authentication method in authorization server
+// metadata.
 const AuthMethod = "attest_jwt_client_auth"
 
 // The attack potential resistance that key attestations assert (OpenID4VCI 1.0

@@ -128,19 +128,19 @@ func (r *Request) check(o ParseOptions) error {
 }
 
 // checkEnvelope checks the registered claims of a request object.
-func (p *AuthorizationRequest) checkEnvelope(o ParseOptions) error {
+func (r *AuthorizationRequest) checkEnvelope(o ParseOptions) error {
 	accepted := o.Audience
 	if len(accepted) == 0 {
 		accepted = []string{AudienceSelfIssued}
 	}
-	if p.Audience != nil && !slices.ContainsFunc(p.Audience, func(a string) bool { return slices.Contains(accepted, a) }) {
+	if r.Audience != nil && !slices.ContainsFunc(r.Audience, func(a string) bool { return slices.Contains(accepted, a) }) {
 		return invalid("aud names another wallet")
 	}
 	now := o.Now()
-	if p.Expires != nil && !now.Before(p.Expires.Time().Add(clockSkew)) {
+	if r.Expires != nil && !now.Before(r.Expires.Time().Add(clockSkew)) {
 		return invalid("request has expired")
 	}
-	for _, start := range []*jose.NumericDate{p.IssuedAt, p.NotBefore} {
+	for _, start := range []*jose.NumericDate{r.IssuedAt, r.NotBefore} {
 		if start != nil && now.Add(clockSkew).Before(start.Time()) {
 			return invalid("request is from the future")
 		}
@@ -226,14 +226,14 @@ func decodeRequest(payload []byte) (*AuthorizationRequest, error) {
 }
 
 // replyTo returns where errors may be sent, or nil.
-func (p *AuthorizationRequest) replyTo(id ClientID) *Reply {
-	u, err := parseHTTPS(p.ResponseURI)
+func (r *AuthorizationRequest) replyTo(id ClientID) *Reply {
+	u, err := parseHTTPS(r.ResponseURI)
 	if err != nil || !id.allowsResponseURI(u.Hostname()) {
 		return nil
 	}
-	reply := &Reply{ResponseURI: p.ResponseURI}
-	if validToken(p.State) {
-		reply.State = p.State
+	reply := &Reply{ResponseURI: r.ResponseURI}
+	if validToken(r.State) {
+		reply.State = r.State
 	}
 	return reply
 }

@@ -60,8 +60,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		d.tempDir, path = dir, filepath.Join(dir, "tegata.db")
 	}
 	if err := d.openSQLite(ctx, path); err != nil {
-		d.closeFiles()
-		return nil, err
+		return nil, errors.Join(err, d.closeFiles())
 	}
 	d.queue = newQueue()
 	go d.writeLoop()
