@@ -4,15 +4,32 @@ import { base64url, calculateJwkThumbprint } from 'jose'
 import { check, same } from './check.mjs'
 import { encryptJwe, hash, signJwt, verifyX5cJwt } from './crypto.mjs'
 
+// What the wallet says of itself when it fetches a request by POST. The library
+// puts the members into the form one by one and not into wallet_metadata, so
+// that this also shows what the verifier makes of a form it does not know.
+const wallet = {
+  metadata: {
+    vp_formats_supported: { 'dc+sd-jwt': {}, mso_mdoc: {} },
+    client_id_prefixes_supported: ['x509_hash'],
+    request_object_signing_alg_values_supported: ['ES256'],
+  },
+}
+
 /**
  * Resolves the request behind a link, whose signer must chain up to one of the
  * anchors, calls build(query, context) for the presentation of its one
- * credential query, and posts it encrypted. Returns the verifier's answer.
+ * credential query, and posts it encrypted. Returns the verifier's answer. The
+ * request is fetched with the given method, get or post.
  */
-export async function respond(link, anchors, build) {
+export async function respond(link, anchors, method, build) {
+  const fetched = []
   const client = new Openid4vpClient({
     callbacks: {
-      fetch, hash, signJwt, encryptJwe,
+      hash, signJwt, encryptJwe,
+      fetch: (url, init) => {
+        fetched.push(init?.method?.toLowerCase())
+        return fetch(url, init)
+      },
       decryptJwe: () => ({ decrypted: false }),
       getX509CertificateMetadata: () => ({ sanDnsNames: [], sanUriNames: [] }),
       verifyJwt: async (signer, { compact }) => {
@@ -23,7 +40,10 @@ export async function respond(link, anchors, build) {
     },
   })
   const { params } = client.parseOpenid4vpAuthorizationRequest({ authorizationRequest: link })
-  const resolved = await client.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: params })
+  const resolved = await client.resolveOpenId4vpAuthorizationRequest({
+    authorizationRequestPayload: { ...params, request_uri_method: method }, wallet,
+  })
+  same(fetched, [method], 'how the request was fetched')
   const request = resolved.authorizationRequestPayload
   same(resolved.client.prefix, 'x509_hash', 'client identifier prefix')
   same(resolved.version, 100, 'version of the request')

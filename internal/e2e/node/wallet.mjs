@@ -36,7 +36,8 @@ async function transact(query, build) {
   const { id, link } = await sendJSON(transactions, 201, {
     token, body: { dcql_query: { credentials: [query] }, redirect_uri: relyingParty, flow: 'same_device' },
   })
-  const answer = await respond(link, anchors.access, build)
+  const method = query.format === 'mso_mdoc' ? 'post' : 'get'
+  const answer = await respond(link, anchors.access, method, build)
   let code = ''
   if (answer.status === 200) {
     // The wallet sends the browser on, and the relying party finds the code in

@@ -1,0 +1,359 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// phone is the width that the pages must fit, in CSS pixels.
+const phone = 390
+
+// patience bounds every wait for a page.
+const patience = 20 * time.Second
+
+// startChromium starts the browser that all pages of a test live in. Of
+// certificates that no public root stands behind, it takes those of the world
+// alone.
+func startChromium(t *testing.T, w *browserWorld) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is not installed; run make deps")
+	}
+	var pins []string
+	for _, certificate := range w.servers {
+		sum := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+		pins = append(pins, base64.StdEncoding.EncodeToString(sum[:]))
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("ignore-certificate-errors-spki-list", strings.Join(pins, ",")),
+		chromedp.WSURLReadTimeout(time.Minute),
+	)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	return ctx
+}
+
+// browserPage is a tab with cookies of its own, and all that the browser
+// complained about in it.
+type browserPage struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+func newBrowserPage(t *testing.T, browser context.Context) *browserPage {
+	t.Helper()
+	p := &browserPage{t: t}
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	t.Cleanup(cancel)
+	p.ctx = ctx
+	p.do(chromedp.EmulateViewport(phone, 844, chromedp.EmulateScale(2)))
+	call(p, audits.Enable, cdp.Empty{})
+	call(p, cdplog.Enable, cdp.Empty{})
+	call(p, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	t.Cleanup(func() {
+		for _, complaint := range p.takeComplaints() {
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	})
+	return p
+}
+
+func (p *browserPage) listen(event any) {
+	var complaint string
+	switch e := event.(type) {
+	case *cdplog.EventEntryAdded:
+		if e.Entry.Level == cdplog.EntryLevelError || e.Entry.Level == cdplog.EntryLevelWarning {
+			complaint = fmt.Sprintf("%s: %s (%s)", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+		}
+	case *runtime.EventConsoleAPICalled:
+		complaint = "console." + string(e.Type)
+	case *runtime.EventExceptionThrown:
+		complaint = "exception: " + e.ExceptionDetails.Text
+	case *audits.EventIssueAdded:
+		details, _ := json.Marshal(e.Issue.Details)
+		complaint = fmt.Sprintf("%s: %s", e.Issue.Code, details)
+	}
+	if complaint == "" {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.complaints = append(p.complaints, complaint)
+}
+
+func (p *browserPage) takeComplaints() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := p.complaints
+	p.complaints = nil
+	return taken
+}
+
+// expectStatus forgives that a page came with an HTTP status that is an error.
+func (p *browserPage) expectStatus(status int) {
+	p.t.Helper()
+	found := false
+	for _, complaint := range p.takeComplaints() {
+		if strings.Contains(complaint, fmt.Sprintf("status of %d ", status)) {
+			found = true
+			continue
+		}
+		p.t.Errorf("the browser complains: %s", complaint)
+	}
+	if !found {
+		p.t.Errorf("no page came with status %d", status)
+	}
+}
+
+func (p *browserPage) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if len(steps) > 0 && chromedp.FromContext(p.ctx).Target == nil {
+		// The first run decides how long the tab lives.
+		if err := chromedp.Do(p.ctx); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("%v\n%s", err, p.describe())
+	}
+}
+
+func call[P, R any](p *browserPage, command cdp.Command[P, R], params P) R {
+	p.t.Helper()
+	result, err := chromedp.Call(p.ctx, command, params)
+	if err != nil {
+		p.t.Fatalf("%s: %v", command.Method, err)
+	}
+	return result
+}
+
+// eval returns the value of a JavaScript expression.
+func eval[T any](p *browserPage, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		p.t.Fatalf("%s: %v\n%s", expression, err, p.describe())
+	}
+	return value
+}
+
+// until waits, through navigations, for an expression to become true.
+func (p *browserPage) until(expression string) {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
+	for time.Now().Before(deadline) {
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		cancel()
+		if err == nil && ok {
+			return
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+	p.t.Fatalf("never true: %s\n%s", expression, p.describe())
+}
+
+// describe says where the tab is.
+func (p *browserPage) describe() string {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.origin + location.pathname + "\n" + document.body.innerText`))
+	if err != nil {
+		return "the tab does not answer: " + err.Error()
+	}
+	return text
+}
+
+func (p *browserPage) open(address string) { p.t.Helper(); p.do(chromedp.Navigate(address)) }
+
+// waitFor waits for a fully loaded page with an element of the id.
+func (p *browserPage) waitFor(id string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf(`document.readyState === "complete" && document.getElementById(%q) !== null`, id))
+}
+
+func (p *browserPage) click(id string) { p.t.Helper(); p.do(chromedp.Click(chromedp.CSS("#" + id))) }
+
+func (p *browserPage) has(id string) bool {
+	p.t.Helper()
+	return eval[bool](p, fmt.Sprintf(`document.getElementById(%q) !== null`, id))
+}
+
+func (p *browserPage) text(id string) string {
+	p.t.Helper()
+	return strings.TrimSpace(eval[string](p, fmt.Sprintf(`document.getElementById(%q)?.textContent ?? ""`, id)))
+}
+
+func (p *browserPage) location() string { p.t.Helper(); return eval[string](p, `location.href`) }
+
+// press moves the focus by Tab until it is on the element of the id, and then
+// presses Enter. Nothing but the keyboard is used, and on the way the focus
+// must be seen.
+func (p *browserPage) press(id string) {
+	p.t.Helper()
+	for range 40 {
+		p.do(chromedp.KeyEvent(kb.Tab))
+		at := eval[string](p, `document.activeElement.id`)
+		if eval[bool](p, `document.activeElement === document.body`) {
+			continue
+		}
+		if !eval[bool](p, `(() => { const s = getComputedStyle(document.activeElement);
+			return document.activeElement.matches(":focus-visible") && s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2 })()`) {
+			p.t.Errorf("the focus on %q can't be seen", at)
+		}
+		if at == id {
+			p.do(chromedp.KeyEvent(kb.Enter))
+			return
+		}
+	}
+	p.t.Fatalf("the keyboard does not reach %q\n%s", id, p.describe())
+}
+
+// cookies returns the cookies of the page's origin.
+func (p *browserPage) cookies() []*network.Cookie {
+	p.t.Helper()
+	return call(p, network.GetCookies, network.GetCookiesParams{}).Cookies
+}
+
+// onlyCookie returns the one cookie, having checked how it is kept.
+func (p *browserPage) onlyCookie() *network.Cookie {
+	p.t.Helper()
+	cookies := p.cookies()
+	if len(cookies) != 1 {
+		p.t.Fatalf("%d cookies, want 1", len(cookies))
+	}
+	c := cookies[0]
+	if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HTTPOnly || c.Path != "/" || c.SameSite != network.CookieSameSiteLax {
+		p.t.Errorf("cookie %s: secure %v, HttpOnly %v, path %s, SameSite %s", c.Name, c.Secure, c.HTTPOnly, c.Path, c.SameSite)
+	}
+	if eval[string](p, `document.cookie`) != "" {
+		p.t.Error("scripts can read the cookie")
+	}
+	return c
+}
+
+// artifact saves a file about the test where go test -artifacts keeps it.
+func (p *browserPage) artifact(name string, data []byte) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.t.ArtifactDir(), name), data, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// inspect checks what holds for every page, in both colour schemes, and takes
+// a picture of each.
+func (p *browserPage) inspect(name string) {
+	p.t.Helper()
+	for _, fault := range eval[[]string](p, pageFaults) {
+		p.t.Errorf("%s: %s", name, fault)
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		for _, fault := range eval[[]string](p, contrastFaults) {
+			p.t.Errorf("%s, %s: %s", name, scheme, fault)
+		}
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		cancel()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.artifact(name+"-"+scheme+".png", picture)
+	}
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+}
+
+// pageFaults lists what is wrong with the structure of a page.
+const pageFaults = `(() => {
+	const faults = [];
+	if (document.documentElement.lang !== "ja") faults.push("the page is not marked as Japanese");
+	if (!document.title) faults.push("the page has no title");
+	if (document.querySelectorAll("main").length !== 1) faults.push("not exactly one main");
+	if (document.querySelectorAll("h1").length !== 1) faults.push("not exactly one h1");
+	if (document.documentElement.scrollWidth > innerWidth) faults.push("wider than the screen: " + document.documentElement.scrollWidth);
+	const ids = new Set();
+	for (const e of document.querySelectorAll("[id]")) {
+		if (ids.has(e.id)) faults.push("two elements have the id " + e.id);
+		ids.add(e.id);
+	}
+	for (const e of document.querySelectorAll("input:not([type=hidden]), textarea, select")) {
+		if (!e.labels || e.labels.length === 0) faults.push("no label for " + e.name);
+	}
+	for (const e of document.querySelectorAll("button, a")) {
+		if (!e.textContent.trim()) faults.push("no text on " + e.id);
+		const box = e.getBoundingClientRect();
+		if (box.height < 24 || box.width < 24) faults.push("too small to touch: " + e.id);
+	}
+	for (const e of document.querySelectorAll("[style], script:not([src]), style")) faults.push("inline style or script: " + e.tagName);
+	for (const e of document.querySelectorAll("main *")) {
+		const own = [...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data).join("");
+		if (e.closest("[lang=en], pre, .code, .print, dd") === null && /[A-Za-z]{3,} [A-Za-z]{2,} /.test(own)) faults.push("English that is not marked: " + own.trim());
+	}
+	return faults;
+})()`
+
+// contrastFaults lists text that is hard to read (WCAG 2.2, 1.4.3).
+const contrastFaults = `(() => {
+	const parse = c => { const m = c.match(/[\d.]+/g).map(Number); return { r: m[0], g: m[1], b: m[2], a: m.length > 3 ? m[3] : 1 }; };
+	const over = (f, b) => ({ r: f.r * f.a + b.r * (1 - f.a), g: f.g * f.a + b.g * (1 - f.a), b: f.b * f.a + b.b * (1 - f.a), a: 1 });
+	const light = c => { const l = v => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+		return 0.2126 * l(c.r) + 0.7152 * l(c.g) + 0.0722 * l(c.b); };
+	const canvas = parse(getComputedStyle(document.body).backgroundColor);
+	const faults = [];
+	if (canvas.a !== 1) return ["the page has no background"];
+	for (const e of document.querySelectorAll("main *")) {
+		if (![...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+		const layers = [];
+		let opacity = 1;
+		for (let n = e; n; n = n.parentElement) {
+			const style = getComputedStyle(n);
+			layers.unshift(parse(style.backgroundColor));
+			opacity *= Number(style.opacity);
+		}
+		const back = layers.reduce((below, layer) => over(layer, below), canvas);
+		const ink = parse(getComputedStyle(e).color);
+		ink.a *= opacity;
+		const [a, b] = [light(over(ink, back)), light(back)];
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		if (ratio < 4.5) faults.push("contrast " + ratio.toFixed(2) + ": " + e.textContent.trim().slice(0, 40));
+	}
+	return faults;
+})()`
