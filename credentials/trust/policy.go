@@ -131,6 +131,14 @@ func (p *Policy) screen(leaf *x509.Certificate, intermediates []*x509.Certificat
 			return fail(ReasonPath, "intermediate certificate is missing or larger than %d bytes", maxCertificateSize)
 		}
 	}
+	// Certificates from outside are used to check signatures while the path is
+	// being looked for; the standard library takes RSA moduli of any length,
+	// and one check with 100,000 bits keeps a processor busy for most of a second.
+	for _, c := range append([]*x509.Certificate{leaf}, intermediates...) {
+		if err := p.Profile.checkKey(c); err != nil {
+			return err
+		}
+	}
 	for _, a := range p.Anchors {
 		if bytes.Equal(a.Certificate.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo) {
 			return fail(ReasonPath, "the signer's key is that of a trust anchor")

@@ -19,10 +19,12 @@ var ErrSignature = errors.New("jpki: signature does not verify")
 
 // VerifySignature checks a signature made by the card or phone over message:
 // RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2.2) under the
-// certificate's key of at least 2048 bits. Verify the certificate apart.
+// certificate's key of 2048 to 8192 bits. Verify the certificate apart.
 func VerifySignature(cert *x509.Certificate, message, signature []byte) error {
 	key, ok := cert.PublicKey.(*rsa.PublicKey)
-	if !ok || key.N.BitLen() < 2048 || key.E < 65537 {
+	// The certificate need not be one of JPKI yet; the upper bound keeps the
+	// check of a made-up key cheap.
+	if !ok || key.N.BitLen() < 2048 || key.N.BitLen() > 8192 || key.E < 65537 {
 		return ErrSignature
 	}
 	digest := sha256.Sum256(message)
