@@ -26,6 +26,7 @@ import (
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
 	"github.com/tegata-id/tegata/issuer/source"
+	"github.com/tegata-id/tegata/openapi"
 )
 
 // The defaults of an issuer's configuration.
@@ -122,6 +123,7 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 		return err
 	}
 	issuer.Mount(server, "", i, authorization, adminToken)
+	openapi.Mount(server, "", openapi.Issuer)
 	a.jobs = append(a.jobs, i.Run)
 	return nil
 }

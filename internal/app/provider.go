@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/tegata-id/tegata/internal/audit"
+	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/wallet/provider"
 )
 
@@ -48,5 +49,6 @@ func (a *App) addProvider(c *ProviderConfig) error {
 		return err
 	}
 	provider.Mount(server, "", p)
+	openapi.Mount(server, "", openapi.Wallet)
 	return nil
 }

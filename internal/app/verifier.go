@@ -9,6 +9,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/verifier"
 )
 
@@ -59,6 +60,7 @@ func (a *App) addVerifier(c *VerifierConfig) error {
 		return err
 	}
 	verifier.Mount(server, "", v)
+	openapi.Mount(server, "", openapi.Verifier)
 	return nil
 }
 

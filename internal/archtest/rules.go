@@ -36,7 +36,7 @@ var narrow = map[string][]string{
 // wiring may use them, for the test mode and the development commands.
 var testSupport = []string{
 	"credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "internal/session/sessiontest/...",
-	"internal/e2e/...", "internal/archtest/...",
+	"internal/e2e/...", "internal/archtest/...", "openapi/openapitest/...",
 }
 
 // testSupportUsers may import testSupport outside of tests.
