@@ -27,10 +27,14 @@ func TestNonce(t *testing.T) {
 	if n.fresh() == nonce {
 		t.Error("two nonces are equal")
 	}
+	changed := "A" + nonce[1:]
+	if changed == nonce {
+		changed = "B" + nonce[1:]
+	}
 	for name, bad := range map[string]string{
 		"I11 absent":              "",
 		"I11 truncated":           nonce[:len(nonce)-2],
-		"I11 changed":             "A" + nonce[1:],
+		"I11 changed":             changed,
 		"I11 other issuer's key":  open(t, make32(2), "a").fresh(),
 		"I11 other tenant's":      open(t, make32(1), "b").fresh(),
 		"I11 with trailing bytes": nonce + "AA",
@@ -44,6 +48,18 @@ func TestNonce(t *testing.T) {
 	}
 	if err := n.consume(t.Context(), nonce); !errors.Is(err, errNonce) {
 		t.Errorf("used twice: error %v", err)
+	}
+	now = now.Add(nonceSkew)
+	ahead := n.fresh()
+	now = now.Add(-nonceSkew)
+	if err := n.consume(t.Context(), ahead); err != nil {
+		t.Errorf("of a replica whose clock is ahead: %v", err)
+	}
+	now = now.Add(nonceSkew + time.Second)
+	ahead = n.fresh()
+	now = now.Add(-nonceSkew - time.Second)
+	if err := n.consume(t.Context(), ahead); !errors.Is(err, errNonce) {
+		t.Errorf("of the future: error %v", err)
 	}
 	last, expired := n.fresh(), n.fresh()
 	now = now.Add(nonceLifetime - time.Second)
