@@ -140,12 +140,12 @@ func (c *oauthClient) headers(t *testing.T, address string) http.Header {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return http.Header{
-		"Content-Type":           {"application/x-www-form-urlencoded"},
-		attestation.HeaderClient: {c.attestation},
-		attestation.HeaderPoP:    {pop},
-		"Dpop":                   {c.proof(t, dpop.ProofOptions{URL: address})},
-	}
+	h := http.Header{}
+	h.Set("Content-Type", "application/x-www-form-urlencoded")
+	h.Set(attestation.HeaderClient, c.attestation)
+	h.Set(attestation.HeaderPoP, pop)
+	h.Set("DPoP", c.proof(t, dpop.ProofOptions{URL: address}))
+	return h
 }
 
 // proof signs a DPoP proof with what the options leave out.
