@@ -74,17 +74,21 @@ func (c *CredentialQuery) Check(v *credentials.Verified) error {
 	return nil
 }
 
-// presentedClaims returns the paths of the query that the presentation
-// satisfies: all, or those of the first complete claim set.
+// presentedClaims returns paths to what the presentation answers the query
+// with: for all claims, or for those of the first complete claim set. For a
+// claim with values these are the places where such a value was found, so that
+// the relying party never reads another value than the one that was compared.
 func (c *CredentialQuery) presentedClaims(v *credentials.Verified) ([]credentials.Path, bool) {
 	claims := claimsOf(v)
 	return c.chooseClaims(func(claim *ClaimsQuery) []credentials.Path {
-		for _, l := range append(locate(claim.Path, claims), locate(anyIndex(claim.Path), claims)...) {
-			if claim.accepts(l.value) {
-				return []credentials.Path{claim.Path}
-			}
+		hits := claim.hits(claim.Path, claims)
+		if len(hits) == 0 {
+			hits = claim.hits(anyIndex(claim.Path), claims)
 		}
-		return nil
+		if len(hits) > 0 && len(claim.Values) == 0 {
+			return []credentials.Path{claim.Path}
+		}
+		return hits
 	})
 }
 

@@ -147,6 +147,18 @@ func TestFilterClaims(t *testing.T) {
 			object{"nationalities": array{text("FR")}}, "",
 		},
 		{
+			"P16 index with values, elements moved up", `,"claims":[{"path":["nationalities",0],"values":["FR"]}]`, func(o object) { keepOnly(o, "nationalities") },
+			object{"nationalities": array{text("FR")}}, "nationalities[0]",
+		},
+		{
+			"honest twin, index with values", `,"claims":[{"path":["nationalities",0],"values":["JP"]}]`, func(o object) { keepOnly(o, "nationalities") },
+			object{"nationalities": array{text("JP")}}, "nationalities[1]",
+		},
+		{
+			"P16 wildcard with values", `,"claims":[{"path":["nationalities",null],"values":["FR"]}]`, func(o object) { keepOnly(o, "nationalities") },
+			object{"nationalities": array{text("FR")}}, "nationalities[0]",
+		},
+		{
 			"wildcard", `,"claims":[{"path":["degrees",null,"type"]}]`, func(o object) { keepOnly(o, "degrees") },
 			object{"degrees": array{object{"type": text("B")}, object{"type": text("M")}}}, "degrees[0].from",
 		},

@@ -88,16 +88,22 @@ func (c *ClaimsQuery) accepts(v credentials.Value) bool {
 // elements, only the elements with such a value are named: the others count
 // as non-existent.
 func (c *ClaimsQuery) disclose(claims credentials.Object) []credentials.Path {
-	var hits []credentials.Path
-	for _, l := range locate(c.Path, claims) {
-		if c.accepts(l.value) {
-			hits = append(hits, l.path)
-		}
-	}
+	hits := c.hits(c.Path, claims)
 	if len(hits) > 0 && len(c.Values) == 0 {
 		return []credentials.Path{c.Path}
 	}
 	return hits
+}
+
+// hits returns the concrete paths of what path selects and the query accepts.
+func (c *ClaimsQuery) hits(path credentials.Path, claims credentials.Object) []credentials.Path {
+	var out []credentials.Path
+	for _, l := range locate(path, claims) {
+		if c.accepts(l.value) {
+			out = append(out, l.path)
+		}
+	}
+	return out
 }
 
 // chooseClaims returns the claims to disclose: all, or those of the first
