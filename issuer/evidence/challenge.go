@@ -47,7 +47,7 @@ func (c Challenge) Bytes() []byte {
 	b.WriteString("This signature requests the issuance of digital credentials. It is not a contract.\n")
 	line("発行者 issuer", c.Issuer)
 	line("発行するもの credentials", strings.Join(c.Credentials, ", "))
-	line("受け取るウォレット wallet", c.Wallet)
+	line("受け取るウォレット wallet", shortened(c.Wallet))
 	line("wallet key", c.ClientKey)
 	line("dpop key", orNone(c.DPoPKey))
 	line("session", c.Session)
@@ -63,11 +63,22 @@ func orNone(s string) string {
 	return s
 }
 
-// oneLine keeps a value from forging a line of its own, or from looking like
-// another by turning the direction of writing.
+// maxName bounds, in characters, the name that a wallet gives itself.
+const maxName = 100
+
+// shortened keeps a name from pushing the rest of the text off the screen.
+func shortened(s string) string {
+	if runes := []rune(s); len(runes) > maxName {
+		return string(runes[:maxName]) + "…"
+	}
+	return s
+}
+
+// oneLine keeps a value from forging a line of its own, and from looking like
+// another by turning the direction of writing or by what can't be seen.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 || unicode.Is(unicode.Bidi_Control, r) {
+		if unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r
