@@ -59,7 +59,8 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	protocol.OPTIONS(pathCredential, httpd.Preflight(http.MethodPost))
 
 	h.Echo().POST(path+pathOffers, x.offer)
-	h.Echo().GET(path+pathAssets, stylesheet)
+	h.Echo().GET(path+pathStylesheet, asset("text/css; charset=utf-8", web.Stylesheet()))
+	h.Echo().GET(path+pathScript, asset("text/javascript; charset=utf-8", web.Script()))
 }
 
 // maxCredentialRequest has room for a hundred key proofs, in bytes.
@@ -195,7 +196,10 @@ func (x *handler) isAdmin(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], x.adminToken[:]) == 1
 }
 
-func stylesheet(c echo.Context) error {
-	c.Response().Header().Set("Cache-Control", "public, max-age=3600")
-	return c.Blob(http.StatusOK, "text/css; charset=utf-8", web.Stylesheet())
+// asset serves a file that the pages refer to.
+func asset(mediaType string, content []byte) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "public, max-age=3600")
+		return c.Blob(http.StatusOK, mediaType, content)
+	}
 }

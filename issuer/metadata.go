@@ -14,7 +14,8 @@ const (
 	pathCredential = "/credential"
 	pathStatusList = "/status-lists/:id"
 	pathOffers     = "/admin/offers"
-	pathAssets     = "/assets/issuer.css"
+	pathStylesheet = "/assets/issuer.css"
+	pathScript     = "/assets/issuer.js"
 )
 
 // algES256 is ES256 as COSE numbers it (RFC 9053 section 2.1).

@@ -209,7 +209,8 @@ func (h *Handler) setCookie(c echo.Context, value string) {
 
 // pageData is what the templates get.
 type pageData struct {
-	Base string
+	Base     string
+	TestMode bool
 	*View
 	ChallengeBase64 string
 	ChallengeText   string
@@ -218,7 +219,7 @@ type pageData struct {
 }
 
 func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) error {
-	data := pageData{Base: h.base, View: view}
+	data := pageData{View: view}
 	if view != nil {
 		data.ChallengeBase64 = base64.StdEncoding.EncodeToString(view.Challenge)
 		data.ChallengeText = string(view.Challenge)
@@ -227,6 +228,7 @@ func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) er
 }
 
 func (h *Handler) render(c echo.Context, status int, page web.Page, data pageData) error {
+	data.Base, data.TestMode = h.base, h.server.cfg.TestCards != nil
 	html, err := page.Render(data)
 	if err != nil {
 		return err
@@ -254,7 +256,7 @@ func AsHTTP(err error) error {
 func (h *Handler) encodePage(c echo.Context, err error) {
 	e := httpd.AsError(AsHTTP(err))
 	httpd.NoteError(c, e.Code, e.Cause)
-	data := pageData{Base: h.base, Error: e.Code, Description: e.Description}
+	data := pageData{Error: e.Code, Description: e.Description}
 	if renderErr := h.render(c, e.Status, web.Error, data); renderErr != nil {
 		httpd.EncodeProblem(c, renderErr)
 	}

@@ -16,6 +16,9 @@ var templates embed.FS
 //go:embed static/issuer.css
 var stylesheet []byte
 
+//go:embed static/issuer.js
+var script []byte
+
 // Page is one of the pages.
 type Page struct{ name string }
 
@@ -40,3 +43,6 @@ func (p Page) Render(data any) ([]byte, error) {
 
 // Stylesheet returns the style sheet of the pages.
 func Stylesheet() []byte { return stylesheet }
+
+// Script returns the script of the pages.
+func Script() []byte { return script }
