@@ -51,3 +51,12 @@ func flip(s string, at int) string {
 	}
 	return s[:at] + other + s[at+1:]
 }
+
+func thumbprint(t *testing.T, key crypto.Signer) string {
+	t.Helper()
+	out, err := jose.ThumbprintOf(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
