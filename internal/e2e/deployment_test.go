@@ -43,8 +43,10 @@ type deployment struct {
 // deployOptions say how a deployment differs from a plain one.
 type deployOptions struct {
 	redis string
-	// revocations is how often revocations are looked for and published.
-	revocations time.Duration
+	// lists is how long a revocation list of the JPKI serves, recheck how often
+	// credentials are matched with them, and window how often status lists are
+	// published.
+	lists, recheck, window time.Duration
 }
 
 // clock is the time plus what the test has let pass.
@@ -63,10 +65,10 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	d.box, err = sandbox.New(t.TempDir(), sandbox.Options{
 		Now: time.Now(), Redis: o.redis, BatchSize: 3, SignatureAnchors: nation(t).Anchors(jpki.Signature),
 		JPKI: app.JPKIConfig{
-			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: app.Duration(o.revocations),
-			RecheckInterval: app.Duration(o.revocations),
+			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: app.Duration(o.lists),
+			RecheckInterval: app.Duration(o.recheck),
 		},
-		StatusWindow: o.revocations,
+		StatusWindow: o.window,
 	})
 	if err != nil {
 		t.Fatal(err)
