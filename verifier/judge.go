@@ -77,7 +77,7 @@ func (v *Verifier) accept(ctx context.Context, c *dcql.CredentialQuery, verified
 	checks := append(slices.Clone(verified.Checks), credentials.Check{
 		Name: "trust_anchor", Detail: "the anchor may vouch for credentials of this format and type",
 	}, credentials.Check{Name: "query", Detail: "what was asked for was presented"})
-	found, check, refusal, cause := v.checkStatus(ctx, verified)
+	found, check, refusal, cause := v.checkStatus(ctx, verified, anchor)
 	if refusal != nil {
 		return nil, refusal, cause
 	}
@@ -118,7 +118,8 @@ func (v *Verifier) anchor(verified *credentials.Verified) (trust.Anchor, bool) {
 }
 
 // checkStatus fails closed: a status that can't be established is a refusal.
-func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verified) (*Status, credentials.Check, *Refusal, error) {
+// The anchor is the credential's own.
+func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verified, anchor trust.Anchor) (*Status, credentials.Check, *Refusal, error) {
 	if verified.Status == nil {
 		check := credentials.Check{Name: "status", Detail: "the credential can't be revoked; only its validity limits it"}
 		return nil, check, nil, nil
@@ -127,6 +128,8 @@ func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verifi
 	switch {
 	case err != nil:
 		return nil, credentials.Check{}, &Refusal{Reason: ReasonStatusUnavailable, Detail: "the status of the credential can't be established"}, err
+	case !vouches(result.Chain, anchor, verified.Type):
+		return nil, credentials.Check{}, &Refusal{Reason: ReasonStatusUnavailable, Detail: "the status list is signed by an authority that has no say in this credential"}, nil
 	case result.Value == status.Suspended:
 		return nil, credentials.Check{}, &Refusal{Reason: ReasonSuspended, Detail: "the status list says suspended"}, nil
 	case !result.Value.IsValid():
@@ -135,6 +138,18 @@ func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verifi
 	found := &Status{Value: result.Value.String(), ListIssuedAt: result.ListIssuedAt.UTC(), Stale: result.Stale}
 	check := credentials.Check{Name: "status", Detail: "the status list says valid"}
 	return found, check, nil, nil
+}
+
+// vouches reports whether the signer of a status list may speak of credentials
+// of the type under the anchor. Trust in an authority is trust in its own
+// jurisdiction and types: another one that gets hold of the list's address must
+// not be able to make revoked credentials valid. Formats are not compared,
+// because an IACA certifies no signers of status lists.
+func vouches(signer *trust.Chain, anchor trust.Anchor, typ string) bool {
+	if signer == nil || signer.Anchor.Jurisdiction != anchor.Jurisdiction {
+		return false
+	}
+	return len(signer.Anchor.Types) == 0 || slices.Contains(signer.Anchor.Types, typ)
 }
 
 // issuerOf says who signed, in words that claim no more than is known.
