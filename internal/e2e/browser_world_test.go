@@ -193,10 +193,10 @@ func (w *browserWorld) offer(t *testing.T) string {
 	return offer.Link
 }
 
-// agent is the person at a browser.
-type agent func(ctx context.Context, authorizationURL string) (callback string, err error)
+// browserAgent is the person at a browser.
+type browserAgent func(ctx context.Context, authorizationURL string) (callback string, err error)
 
 // Authorize implements holder.UserAgent.
-func (a agent) Authorize(ctx context.Context, authorizationURL, _ string) (string, error) {
+func (a browserAgent) Authorize(ctx context.Context, authorizationURL, _ string) (string, error) {
 	return a(ctx, authorizationURL)
 }
