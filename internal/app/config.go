@@ -134,7 +134,11 @@ type IssuerConfig struct {
 	Secret string `yaml:"secret_file"`
 	// WalletProviders are the anchors of wallet attestations.
 	WalletProviders []AnchorConfig `yaml:"wallet_providers"`
-	JPKI            JPKIConfig     `yaml:"jpki"`
+	// Wallets are the wallets that may ask for credentials, and where each may
+	// have the person return to. Only mode test may leave it out, which lets
+	// every attested wallet name any address.
+	Wallets []WalletConfig `yaml:"wallets"`
+	JPKI    JPKIConfig     `yaml:"jpki"`
 	// MaxValidity is the longest a credential lives.
 	MaxValidity Duration `yaml:"max_validity"`
 	// BatchSize is how many credentials of one configuration a wallet may ask
@@ -142,6 +146,14 @@ type IssuerConfig struct {
 	BatchSize int `yaml:"batch_size"`
 	// StatusWindow is how often status lists are published.
 	StatusWindow Duration `yaml:"status_window"`
+}
+
+// WalletConfig registers a wallet with an issuer.
+type WalletConfig struct {
+	// ClientID is the subject of the wallet's attestations.
+	ClientID string `yaml:"client_id"`
+	// RedirectURIs are compared character by character.
+	RedirectURIs []string `yaml:"redirect_uris"`
 }
 
 // JPKIConfig says how JPKI certificates are checked.

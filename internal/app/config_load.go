@@ -67,6 +67,7 @@ func (c *Config) validate() error {
 		if c.Issuer.BatchSize < 0 || c.Issuer.BatchSize == 1 || c.Issuer.BatchSize > 100 {
 			fault("issuer.batch_size: must be from 2 to 100")
 		}
+		c.Issuer.checkWallets(c.Mode, fault)
 		c.Issuer.JPKI.check(c.Mode, fault)
 	}
 	if c.Verifier != nil {
@@ -82,6 +83,17 @@ func (c *Config) validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func (i *IssuerConfig) checkWallets(mode Mode, fault func(string, ...any)) {
+	if mode == ModeProduction && len(i.Wallets) == 0 {
+		fault("issuer.wallets: at least one is needed, because codes must not be sent to addresses that nobody registered")
+	}
+	for n, w := range i.Wallets {
+		if w.ClientID == "" || len(w.RedirectURIs) == 0 {
+			fault("issuer.wallets[%d]: client_id and redirect_uris are needed", n)
+		}
+	}
 }
 
 func (j *JPKIConfig) check(mode Mode, fault func(string, ...any)) {

@@ -45,6 +45,8 @@ func TestConfigFaults(t *testing.T) {
 		{"redis without keys", "session_keys_file: secrets/session.keys", "", "session_keys_file"},
 		{"redis without address", `addresses: ["redis.internal:6379"]`, "addresses: []", "redis.addresses"},
 		{"batch of one", "batch_size: 10", "batch_size: 1", "batch_size"},
+		{"any redirect_uri in production", `    - {client_id: tegata-wallet, redirect_uris: ["https://wallet.example/callback"]}`, "", "issuer.wallets"},
+		{"wallet without redirect_uri", `redirect_uris: ["https://wallet.example/callback"]`, "redirect_uris: []", "issuer.wallets[0]"},
 		{"throwaway JPKI in production", "    crl_refresh: 1h", "    throwaway: true", "throwaway"},
 		{"no revocation lists", "    crl_url: https://crl.platform-operator.example/jpki\n", "", "crl_url"},
 		{"software platform in production", "  client_id: tegata-wallet", "  client_id: tegata-wallet\n  software_platform: true", "software_platform"},

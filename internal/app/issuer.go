@@ -113,9 +113,9 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 			Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
 			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
 		},
-		AttestationStatus: attesterStatus,
-		Prover:            &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
-		Source:            source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
+		Wallets: wallets(c.Wallets), AttestationStatus: attesterStatus,
+		Prover: &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
+		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
 	})
 	server, err := a.addServer("issuer", c.ListenConfig)
@@ -126,6 +126,14 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	openapi.Mount(server, "", openapi.Issuer)
 	a.jobs = append(a.jobs, i.Run)
 	return nil
+}
+
+func wallets(list []WalletConfig) []oauth.Wallet {
+	var out []oauth.Wallet
+	for _, w := range list {
+		out = append(out, oauth.Wallet{ID: w.ClientID, RedirectURIs: w.RedirectURIs})
+	}
+	return out
 }
 
 func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]byte, error) {

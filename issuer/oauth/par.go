@@ -70,6 +70,9 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 	if err != nil {
 		return nil, err
 	}
+	if err := s.registered(client.ID, request.RedirectURI); err != nil {
+		return nil, err
+	}
 	request.Client = *client
 	request.VisitBy = s.cfg.Now().Add(s.cfg.Lifetimes.Request)
 	if len(h.DPoP) > 0 {
@@ -90,6 +93,21 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 		RequestURI: requestURIPrefix + secret,
 		ExpiresIn:  int64(s.cfg.Lifetimes.Request.Seconds()),
 	}, nil
+}
+
+// registered checks client and redirect_uri against the registered wallets.
+func (s *Server) registered(clientID, redirectURI string) error {
+	if len(s.cfg.Wallets) == 0 {
+		return nil
+	}
+	i := slices.IndexFunc(s.cfg.Wallets, func(w Wallet) bool { return w.ID == clientID })
+	if i < 0 {
+		return refuse(openid4vci.CodeInvalidClient, "the wallet is not registered here", nil)
+	}
+	if !slices.Contains(s.cfg.Wallets[i].RedirectURIs, redirectURI) {
+		return refuse(openid4vci.CodeInvalidRequest, "redirect_uri is not registered for this wallet", nil)
+	}
+	return nil
 }
 
 func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest, error) {

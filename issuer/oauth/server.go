@@ -111,6 +111,19 @@ var DefaultLifetimes = Lifetimes{
 	Token:     5 * time.Minute,
 }
 
+// Wallet is a registered client. A wallet attestation says that an instance is
+// genuine, not where its codes may be sent: whoever runs an instance on a phone
+// that obeys them could start a request, have somebody else approve it in their
+// own browser, and get the code at an address of their choosing. A code that
+// goes to the wallet's own address ends in the app of the person who approved,
+// which can do nothing with it.
+type Wallet struct {
+	// ID is the client_id, which is the subject of the wallet attestation.
+	ID string
+	// RedirectURIs are compared character by character (RFC 9700 section 2.1).
+	RedirectURIs []string
+}
+
 // Config is what a [Server] is made of. Every field is needed unless it says
 // otherwise.
 type Config struct {
@@ -121,6 +134,10 @@ type Config struct {
 	Sessions       *session.Store
 	// Attesters validates the certificates of wallet providers.
 	Attesters *trust.Policy
+	// Wallets are the clients that may ask for credentials. Empty lets every
+	// attested wallet in and lets it name where the person returns to, which is
+	// for mode test alone: see [Wallet].
+	Wallets []Wallet
 	// AttestationStatus resolves the status of attestations that have one.
 	AttestationStatus StatusChecker
 	Prover            Prover
