@@ -128,7 +128,7 @@ func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verifi
 	switch {
 	case err != nil:
 		return nil, credentials.Check{}, &Refusal{Reason: ReasonStatusUnavailable, Detail: "the status of the credential can't be established"}, err
-	case !vouches(result.Chain, anchor, verified.Type):
+	case !vouches(result.Chain, anchor, verified):
 		return nil, credentials.Check{}, &Refusal{Reason: ReasonStatusUnavailable, Detail: "the status list is signed by an authority that has no say in this credential"}, nil
 	case result.Value == status.Suspended:
 		return nil, credentials.Check{}, &Refusal{Reason: ReasonSuspended, Detail: "the status list says suspended"}, nil
@@ -140,16 +140,19 @@ func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verifi
 	return found, check, nil, nil
 }
 
-// vouches reports whether the signer of a status list may speak of credentials
-// of the type under the anchor. Trust in an authority is trust in its own
-// jurisdiction and types: another one that gets hold of the list's address must
-// not be able to make revoked credentials valid. Formats are not compared,
-// because an IACA certifies no signers of status lists.
-func vouches(signer *trust.Chain, anchor trust.Anchor, typ string) bool {
+// vouches reports whether the signer of a status list may speak of a credential
+// under the anchor. Trust in an authority is trust in its own jurisdiction:
+// another one that gets hold of the list's address must not be able to make
+// revoked credentials valid. An authority limited to types may speak of these
+// alone, but the types of one format say nothing about another: an IACA
+// certifies no signers of status lists, so that those of an authority for
+// SD-JWT VCs sign for mdocs, too.
+func vouches(signer *trust.Chain, anchor trust.Anchor, verified *credentials.Verified) bool {
 	if signer == nil || signer.Anchor.Jurisdiction != anchor.Jurisdiction {
 		return false
 	}
-	return len(signer.Anchor.Types) == 0 || slices.Contains(signer.Anchor.Types, typ)
+	formats := signer.Anchor.Formats
+	return len(formats) > 0 && !slices.Contains(formats, verified.Format) || signer.Anchor.Allows(verified.Format, verified.Type)
 }
 
 // issuerOf says who signed, in words that claim no more than is known.

@@ -22,13 +22,16 @@ func TestNegStatusOfAnotherAuthority(t *testing.T) {
 	old := start.AddDate(0, -1, 0)
 	tests := []struct {
 		name, country string
+		formats       []credentials.Format
 		types         []string
 		ok            bool
 	}{
-		{"honest twin, another authority of the country", "JP", nil, true},
-		{"honest twin, limited to the type", "JP", []string{vct}, true},
-		{"T03 authority of another country", "FR", nil, false},
-		{"T03 authority for other types", "JP", []string{"urn:other"}, false},
+		{"honest twin, another authority of the country", "JP", nil, nil, true},
+		{"honest twin, limited to the type", "JP", nil, []string{vct}, true},
+		{"honest twin, limited to types of the other format", "JP", []credentials.Format{credentials.FormatMdoc}, []string{doctype}, true},
+		{"T03 authority of another country", "FR", nil, nil, false},
+		{"T03 authority for other types", "JP", nil, []string{"urn:other"}, false},
+		{"T03 authority for other types of the format", "JP", []credentials.Format{credentials.FormatSDJWTVC}, []string{"urn:other"}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -36,7 +39,7 @@ func TestNegStatusOfAnotherAuthority(t *testing.T) {
 			w := newWorld(t)
 			ca := must(trusttest.NewCA(trusttest.CAOptions{Name: "Status CA", Country: tt.country, NotBefore: old}))(t)
 			foreign := ca.Anchor()
-			foreign.Types = tt.types
+			foreign.Formats, foreign.Types = tt.formats, tt.types
 			key := must(ca.IssueStatusSigner(trusttest.LeafOptions{}))(t)
 			cfg := w.config("city")
 			cfg.Status = &status.Checker{
