@@ -183,6 +183,24 @@ func TestTransport(t *testing.T) {
 	}
 }
 
+// TestCondition proves that a route that exists in some configurations only may
+// be unknown, and others may not.
+func TestCondition(t *testing.T) {
+	t.Parallel()
+	v, err := openapitest.New(openapi.Issuer, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	absent := exchange{"POST /login/test", "", "", 404, "Content-Type: " + problem, fmt.Sprintf(refused, "not_found")}
+	if err := absent.check(t, v); err != nil {
+		t.Error(err)
+	}
+	absent.request = "POST /login/jpki"
+	if err := absent.check(t, v); err == nil {
+		t.Error("the login is missing")
+	}
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	if _, err := openapitest.New("other", ""); err == nil {
