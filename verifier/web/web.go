@@ -21,6 +21,9 @@ var templates embed.FS
 //go:embed static/verifier.css
 var stylesheet []byte
 
+//go:embed static/verifier.js
+var script []byte
+
 // Page is one of the pages.
 type Page struct{ name string }
 
@@ -32,7 +35,7 @@ var (
 	Error  = Page{"error.html"}
 )
 
-var parsed = template.Must(template.ParseFS(templates, "templates/*.html"))
+var parsed = template.Must(template.New("").Funcs(functions).ParseFS(templates, "templates/*.html"))
 
 // Render returns the page's HTML. The handler defines what data the templates
 // use.
@@ -46,8 +49,11 @@ func (p Page) Render(data any) ([]byte, error) {
 
 // Asset returns a file that the pages refer to, and its media type.
 func Asset(name string) (content []byte, mediaType string, ok bool) {
-	if name == "verifier.css" {
+	switch name {
+	case "verifier.css":
 		return stylesheet, "text/css; charset=utf-8", true
+	case "verifier.js":
+		return script, "text/javascript; charset=utf-8", true
 	}
 	return nil, "", false
 }
@@ -58,6 +64,10 @@ type Claim struct {
 	ID string
 	// Name is the path with dots, Value the value as text.
 	Name, Value string
+	// Label is what people call the claim.
+	Label Label
+	// Said is a truth value in words, empty for all others.
+	Said Label
 }
 
 // Flatten lists the leaves of a JSON object of claims, in the order of their
@@ -70,16 +80,26 @@ func Flatten(prefix string, claims []byte) ([]Claim, error) {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
 	var out []Claim
-	flatten(nil, tree, func(path []string, value string) {
-		out = append(out, Claim{
+	flatten(nil, tree, func(path []string, value any) {
+		name := strings.Join(path, ".")
+		c := Claim{
 			ID:   "claim-" + prefix + "-" + strings.Join(path, "-"),
-			Name: strings.Join(path, "."), Value: value,
-		})
+			Name: name, Value: fmt.Sprint(value), Label: ClaimLabel(name),
+		}
+		switch value {
+		case nil:
+			c.Value = "null"
+		case true:
+			c.Said = Label{"はい", "Yes"}
+		case false:
+			c.Said = Label{"いいえ", "No"}
+		}
+		out = append(out, c)
 	})
 	return out, nil
 }
 
-func flatten(path []string, v any, emit func(path []string, value string)) {
+func flatten(path []string, v any, emit func(path []string, value any)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -89,9 +109,7 @@ func flatten(path []string, v any, emit func(path []string, value string)) {
 		for i, item := range v {
 			flatten(append(slices.Clone(path), fmt.Sprint(i)), item, emit)
 		}
-	case nil:
-		emit(path, "null")
 	default:
-		emit(path, fmt.Sprint(v))
+		emit(path, v)
 	}
 }

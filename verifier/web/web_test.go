@@ -11,15 +11,16 @@ import (
 
 func TestFlatten(t *testing.T) {
 	t.Parallel()
-	got, err := web.Flatten("q", []byte(`{"b":{"y":[1,null]},"a":"<b>","n":12345678901234567890}`))
+	got, err := web.Flatten("q", []byte(`{"b":{"y":[1,null]},"a":"<b>","name":true,"n":12345678901234567890}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []web.Claim{
-		{ID: "claim-q-a", Name: "a", Value: "<b>"},
-		{ID: "claim-q-b-y-0", Name: "b.y.0", Value: "1"},
-		{ID: "claim-q-b-y-1", Name: "b.y.1", Value: "null"},
-		{ID: "claim-q-n", Name: "n", Value: "12345678901234567890"},
+		{ID: "claim-q-a", Name: "a", Value: "<b>", Label: web.Label{JA: "a"}},
+		{ID: "claim-q-b-y-0", Name: "b.y.0", Value: "1", Label: web.Label{JA: "b.y.0"}},
+		{ID: "claim-q-b-y-1", Name: "b.y.1", Value: "null", Label: web.Label{JA: "b.y.1"}},
+		{ID: "claim-q-n", Name: "n", Value: "12345678901234567890", Label: web.Label{JA: "n"}},
+		{ID: "claim-q-name", Name: "name", Value: "true", Label: web.Label{JA: "氏名", EN: "Name"}, Said: web.Label{JA: "はい", EN: "Yes"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
