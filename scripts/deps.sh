@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: redis-server, and a Node
-# that is new enough with the packages of the other-language wallet.
+# Installs what the tests need and the machine lacks: redis-server, Chromium, and
+# a Node that is new enough with the packages of the other-language wallet.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,8 @@ command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v git >/dev/null || missing="$missing git"
 command -v openssl >/dev/null || missing="$missing openssl"
+# The pages are tested in a browser; the fonts are for the pictures it takes.
+command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
 # The race detector links with C.
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 if [ -n "$missing" ]; then
