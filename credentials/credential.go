@@ -110,7 +110,8 @@ type Verified struct {
 	// credential and not its subject (iss, iat, exp, cnf, status, …) are not
 	// among them.
 	Claims Object
-	// Issuer is the iss claim of an SD-JWT VC, empty if it has none.
+	// Issuer is the iss claim of an SD-JWT VC, empty if it has none or if the
+	// signer's certificate does not name it.
 	Issuer string
 	// Chain runs from the signer's certificate to the trust anchor.
 	Chain []*x509.Certificate

@@ -32,7 +32,8 @@ type Verifier struct {
 	// AcceptLegacyType accepts the typ vc+sd-jwt beside dc+sd-jwt.
 	AcceptLegacyType bool
 	// MatchIssuer demands of a credential with iss that this is an https URL
-	// that the signer's certificate names as a URI or by its host.
+	// that the signer's certificate names as a URI or by its host. Without it
+	// such a credential is accepted, and what was verified names no issuer.
 	MatchIssuer bool
 	// AllowUnlimited accepts credentials with neither exp nor status.
 	AllowUnlimited bool
@@ -145,8 +146,13 @@ func (v *Verifier) open(ctx context.Context, p *parts) (*opened, error) {
 	if !chain.Anchor.Allows(credentials.FormatSDJWTVC, c.facts.vct) {
 		return nil, fail(ReasonUntrustedIssuer, "the anchor is not for this type of credential")
 	}
-	if v.MatchIssuer && !namesIssuer(leaf, c.facts.issuer) {
-		return nil, fail(ReasonIssuer, "the certificate does not name iss")
+	if !namesIssuer(leaf, c.facts.issuer) {
+		if v.MatchIssuer {
+			return nil, fail(ReasonIssuer, "the certificate does not name iss")
+		}
+		// Every issuer under the anchors could write the name of any other into
+		// iss; without the certificate's word for it nobody gets to read it.
+		c.facts.issuer = ""
 	}
 	return c, nil
 }
