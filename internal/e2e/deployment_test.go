@@ -34,7 +34,9 @@ type deployment struct {
 	app   *app.App
 	log   *logBuffer
 	clock *clock
-	http  *http.Client
+	// persons lends its cards to the login page, unless it is nil.
+	persons *jpkitest.JPKI
+	http    *http.Client
 	// replicas are the addresses at which the issuer answers, one by default.
 	replicas []string
 	turn     atomic.Int64
@@ -47,6 +49,8 @@ type deployOptions struct {
 	// credentials are matched with them, and window how often status lists are
 	// published.
 	lists, recheck, window time.Duration
+	// noTestPersons leaves the login page with real cards alone.
+	noTestPersons bool
 }
 
 // clock is the time plus what the test has let pass.
@@ -85,6 +89,9 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 		t.Fatal(err)
 	}
 	d.replicas = []string{d.cfg.Issuer.Listen}
+	if !o.noTestPersons {
+		d.persons = nation(t)
+	}
 	d.http = d.client(t)
 	d.app = d.run(t, d.cfg)
 	t.Cleanup(func() {
@@ -102,7 +109,7 @@ func (d *deployment) run(t *testing.T, cfg *app.Config) *app.App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := app.New(t.Context(), cfg, app.Options{Log: log, Now: d.clock.Now, TestJPKI: nation(t)})
+	process, err := app.New(t.Context(), cfg, app.Options{Log: log, Now: d.clock.Now, TestJPKI: d.persons})
 	if err != nil {
 		t.Fatal(err)
 	}
