@@ -22,7 +22,11 @@ const (
 	FetchTimeout = 15 * time.Second
 
 	retryDelay = 5 * time.Second
-	maxLists   = 256
+	// What is kept at most: unpacked lists, their bytes together, and
+	// addresses of which the newest time is remembered.
+	maxLists     = 256
+	maxKept      = 64 << 20
+	maxAddresses = 16 << 10
 )
 
 var (
@@ -240,6 +244,7 @@ func (c *Checker) remember(uri string, err error) {
 	defer c.mu.Unlock()
 	entry := c.entry(uri)
 	entry.failure, entry.retry = err, now.Add(retryDelay)
+	c.evict(uri)
 }
 
 func (c *Checker) entry(uri string) *cached {
@@ -252,20 +257,39 @@ func (c *Checker) entry(uri string) *cached {
 	return c.lists[uri]
 }
 
-// evict drops the token that ends first when there are too many. What was the
-// newest list is remembered still.
+// evict drops the tokens that end first while there are too many or they take
+// too much memory. What was the newest list is remembered still, unless there
+// are too many addresses for that: issuers choose them.
 func (c *Checker) evict(keep string) {
-	count, victim := 0, (*cached)(nil)
-	for uri, entry := range c.lists {
-		if entry.token == nil {
-			continue
+	for c.crowded() {
+		victim := (*cached)(nil)
+		for uri, entry := range c.lists {
+			if entry.token != nil && uri != keep && (victim == nil || entry.usable.Before(victim.usable)) {
+				victim = entry
+			}
 		}
-		count++
-		if uri != keep && (victim == nil || entry.usable.Before(victim.usable)) {
-			victim = entry
+		if victim == nil {
+			break
 		}
-	}
-	if count > maxLists && victim != nil {
 		victim.token = nil
 	}
+	for uri, entry := range c.lists {
+		if len(c.lists) <= maxAddresses {
+			break
+		}
+		if entry.token == nil && uri != keep {
+			delete(c.lists, uri)
+		}
+	}
+}
+
+func (c *Checker) crowded() bool {
+	count, size := 0, 0
+	for _, entry := range c.lists {
+		if entry.token != nil {
+			count++
+			size += len(entry.token.list.Bytes())
+		}
+	}
+	return count > maxLists || size > maxKept
 }
