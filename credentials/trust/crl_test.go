@@ -287,3 +287,25 @@ func TestLookup(t *testing.T) {
 		t.Errorf("Lookup under a cancelled context: %v", err)
 	}
 }
+
+// TestListMadeWhileWaiting: a list that begins while its source is asked is
+// not one of the future.
+func TestListMadeWhileWaiting(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, trusttest.CAOptions{CRLURL: crlURL})
+	key := signer(t, ca.IssueSDJWTSigner, trusttest.LeafOptions{})
+	now := start.Add(-time.Millisecond)
+	source := trust.CRLSourceFunc(func(context.Context, *x509.Certificate, string) ([]byte, error) {
+		now = now.Add(time.Millisecond)
+		return ca.CRL(start, start.Add(day))
+	})
+	p := policy(trust.ProfileSDJWTIssuer, start, ca)
+	p.Revocation = trust.NewCRLChecker(source, func() time.Time { return now })
+	want(t, verify(p, key.Chain), "")
+	// The twin: a list of a minute ahead is.
+	early := trust.CRLSourceFunc(func(context.Context, *x509.Certificate, string) ([]byte, error) {
+		return ca.CRL(start.Add(time.Minute), start.Add(day))
+	})
+	p.Revocation = trust.NewCRLChecker(early, func() time.Time { return now })
+	want(t, verify(p, key.Chain), trust.ReasonRevocationInvalid)
+}

@@ -141,10 +141,11 @@ func (c *CRLChecker) lookup(ctx context.Context, issuer *x509.Certificate, parti
 	var problem error
 	if held.list == nil || c.fresh(held.list, now) != nil || !now.Before(held.renewAt) {
 		held.renewAt = now.Add(c.RefreshAfter)
-		if problem = c.renew(ctx, held, issuer, partition, now); problem != nil {
+		if problem = c.renew(ctx, held, issuer, partition); problem != nil {
 			// A source in trouble is not asked for every certificate.
 			held.renewAt = now.Add(c.RefreshAfter / 60)
 		}
+		now = c.now()
 	}
 	if held.list == nil {
 		return Revoked{}, false, problem
@@ -188,7 +189,7 @@ func (c *CRLChecker) fresh(list *CRL, now time.Time) error {
 
 // renew asks the source and takes its list if it is good and not older than
 // the one at hand.
-func (c *CRLChecker) renew(ctx context.Context, held *heldList, issuer *x509.Certificate, partition string, now time.Time) error {
+func (c *CRLChecker) renew(ctx context.Context, held *heldList, issuer *x509.Certificate, partition string) error {
 	raw, err := c.source.CRL(ctx, issuer, partition)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -196,7 +197,8 @@ func (c *CRLChecker) renew(ctx context.Context, held *heldList, issuer *x509.Cer
 		}
 		return &Error{Reason: ReasonRevocationUnavailable, Detail: "no revocation list could be had", Err: err}
 	}
-	list, err := ParseCRL(raw, issuer, now)
+	// The list may have been made while it was waited for.
+	list, err := ParseCRL(raw, issuer, c.now())
 	if err != nil {
 		return err
 	}
