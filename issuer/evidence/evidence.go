@@ -115,5 +115,9 @@ func statusUnknown(err error) bool {
 	if !errors.As(err, &e) {
 		return true // the context ended
 	}
-	return e.Reason == trust.ReasonRevocationUnavailable || e.Reason == trust.ReasonRevocationStale
+	switch e.Reason {
+	case trust.ReasonRevocationUnavailable, trust.ReasonRevocationStale, trust.ReasonRevocationInvalid:
+		return true
+	}
+	return false
 }
