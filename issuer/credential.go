@@ -35,6 +35,10 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 	if err != nil {
 		return nil, err
 	}
+	// Whoever asks for an encrypted answer must not get one in clear instead.
+	if err := i.Metadata().CheckEncryption(request.ResponseEncryption, false); err != nil {
+		return nil, err
+	}
 	holderKeys, err := i.prove(ctx, access, configuration, request)
 	if err != nil {
 		return nil, err
