@@ -178,6 +178,9 @@ func (s *Server) requested(form Params) (ids []string, details bool, err error) 
 			if _, known := s.configuration(d.CredentialConfigurationID); !known {
 				return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "unknown credential_configuration_id", nil)
 			}
+			if d.Locations != nil && !slices.Contains(d.Locations, s.cfg.Issuer) {
+				return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "locations names another credential issuer", nil)
+			}
 			ids = append(ids, d.CredentialConfigurationID)
 		}
 		details = true

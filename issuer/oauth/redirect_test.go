@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -15,10 +16,11 @@ import (
 	"github.com/tegata-id/tegata/issuer/oauth"
 )
 
-// TestNegRedirect pushes requests of a genuine wallet that wants codes sent
-// where its maker never registered: whoever runs it could have somebody else
-// approve in another browser and receive the code there.
-func TestNegRedirect(t *testing.T) {
+// TestNegPush pushes requests of a genuine wallet that wants codes sent where
+// its maker never registered: whoever runs it could have somebody else approve
+// in another browser and receive the code there. Then requests that are meant
+// for another issuer.
+func TestNegPush(t *testing.T) {
 	t.Parallel()
 	const issuer, own = "https://issuer.example", "https://wallet.example/callback"
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -35,7 +37,7 @@ func TestNegRedirect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	push := func(t *testing.T, clientID, redirectURI string, wallets []oauth.Wallet) string {
+	push := func(t *testing.T, clientID, redirectURI, details string, wallets []oauth.Wallet) string {
 		t.Helper()
 		server := oauth.New(oauth.Config{
 			Issuer: issuer, Configurations: []oauth.Configuration{{ID: "a", Scope: "a"}}, Wallets: wallets,
@@ -55,12 +57,12 @@ func TestNegRedirect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		form := oauth.Params{
+			"client_id": clientID, "response_type": "code", "redirect_uri": redirectURI, "scope": "a", "authorization_details": details,
+			"code_challenge": openid4vci.CodeChallenge(openid4vci.NewCodeVerifier()), "code_challenge_method": "S256",
+		}
 		_, err = server.Push(t.Context(), issuer+"/par",
-			oauth.ClientHeaders{Attestation: []string{attested}, PoP: []string{pop}},
-			oauth.Params{
-				"client_id": clientID, "response_type": "code", "redirect_uri": redirectURI, "scope": "a",
-				"code_challenge": openid4vci.CodeChallenge(openid4vci.NewCodeVerifier()), "code_challenge_method": "S256",
-			})
+			oauth.ClientHeaders{Attestation: []string{attested}, PoP: []string{pop}}, form)
 		var refused *openid4vci.Error
 		switch {
 		case err == nil:
@@ -93,7 +95,21 @@ func TestNegRedirect(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := push(t, tt.client, tt.redirect, tt.wallets); got != tt.want {
+			if got := push(t, tt.client, tt.redirect, "", tt.wallets); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	const detail = `[{"type":"openid_credential","credential_configuration_id":"a"%s}]`
+	for _, tt := range []struct{ name, locations, want string }{
+		{"honest twin without locations", "", ""},
+		{"honest twin", `,"locations":["` + issuer + `"]`, ""},
+		{"VCI-AZ-02 another issuer", `,"locations":["https://other.example"]`, "invalid_authorization_details"},
+		{"VCI-AZ-02 no issuer", `,"locations":[]`, "invalid_authorization_details"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := push(t, "wallet", own, fmt.Sprintf(detail, tt.locations), registered); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
