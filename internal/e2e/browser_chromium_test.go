@@ -44,10 +44,13 @@ func issuerPages(t *testing.T, w *browserWorld, chromium context.Context) {
 	})
 	t.Run("two presses", func(t *testing.T) {
 		p := newBrowserPage(t, chromium)
+		w.slow.Store(true)
+		defer w.slow.Store(false)
 		_, err := w.accept(t, p, func() {
 			p.click("person-hanako")
 			p.waitFor("approve")
-			p.do(chromedp.DoubleClick(chromedp.CSS("#approve")))
+			evaluate[chromedp.Void](p, `setTimeout(() => document.getElementById("approve").click(), 400)`)
+			p.click("approve")
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -65,6 +68,7 @@ func issuerPages(t *testing.T, w *browserWorld, chromium context.Context) {
 			t.Fatal(err)
 		}
 	})
+	t.Run("O16 O17 a page of another origin", func(t *testing.T) { testEvil(t, w, newBrowserPage(t, chromium)) })
 	for name, atReview := range map[string]bool{"cancel before the proof": false, "cancel at the review": true} {
 		t.Run(name, func(t *testing.T) {
 			p := newBrowserPage(t, chromium)
@@ -144,6 +148,34 @@ func testIssue(t *testing.T, w *browserWorld, p *browserPage) {
 		t.Errorf("the wallet holds %v", formats)
 	}
 	testBack(t, w, p)
+}
+
+// testEvil has a page of another origin frame the pages and press approve for
+// the person, and shows that the person can go on as if nothing had been.
+func testEvil(t *testing.T, w *browserWorld, p *browserPage) {
+	_, err := w.accept(t, p, func() {
+		p.click("person-hanako")
+		p.waitFor("approve")
+		review := p.location()
+		p.open(strings.Replace(w.wallet.RedirectURI, "/callback", "/evil", 1))
+		p.waitFor("evil")
+		for _, origin := range []string{w.box.Issuer, w.box.Verifier} {
+			p.expectComplaint("Framing '" + origin + "/' violates")
+		}
+		_ = p.takeComplaints() // the frames show the browser's own error page
+		p.click("evil")
+		p.waitFor("oauth-error")
+		p.expectStatus(403)
+		if got := p.text("oauth-error"); got != "cross_origin_request" {
+			t.Errorf("the page says %q", got)
+		}
+		p.open(review)
+		p.waitFor("approve")
+		p.click("approve")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // testBack goes back from the wallet's page, as people do.

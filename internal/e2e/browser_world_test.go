@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ type browserWorld struct {
 	client *http.Client
 	// servers are the TLS certificates that the browser may meet.
 	servers []*x509.Certificate
+
+	// slow makes the redirect URI take a moment to answer.
+	slow atomic.Bool
 
 	mu sync.Mutex
 	// arrivals are the queries with which a browser came to the redirect URI.
@@ -87,7 +91,8 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 	return w
 }
 
-// serveCallback serves the wallet's redirect URI.
+// serveCallback serves the wallet's redirect URI, and at /evil a page of
+// another origin on the same site, whose requests come with Lax cookies.
 func (w *browserWorld) serveCallback(t *testing.T) string {
 	t.Helper()
 	key, err := w.box.TLS.IssueTLS(trusttest.LeafOptions{DNSNames: []string{"127.0.0.1"}})
@@ -104,8 +109,17 @@ func (w *browserWorld) serveCallback(t *testing.T) string {
 		w.mu.Lock()
 		w.arrivals = append(w.arrivals, r.URL.RawQuery)
 		w.mu.Unlock()
+		if w.slow.Load() {
+			time.Sleep(time.Second)
+		}
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprint(rw, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Wallet</title><p id="callback">back in the wallet`)
+	})
+	mux.HandleFunc("GET /evil", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(rw, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Evil</title>
+			<form id="approve" method="post" action="%[1]s/review"><button name="decision" value="approve" id="evil">Win a prize</button></form>
+			<iframe src="%[1]s/login"></iframe><iframe src="%[2]s/"></iframe>`, w.box.Issuer, w.box.Verifier)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
