@@ -112,7 +112,7 @@ func TestBadInput(t *testing.T) {
 	if after := d.rows(t); after != before {
 		t.Errorf("rows before %s, after %s", before, after)
 	}
-	if log := d.log.String(); strings.Contains(log, "panic") {
+	if log := d.log.String(); strings.Contains(log, "panic:") || strings.Contains(log, "panic with") {
 		t.Error("something panicked")
 	}
 	// The deployment still works.

@@ -29,7 +29,7 @@ func TestNothingLeaks(t *testing.T) {
 		"address": card.Person.Address, "birth date": "1985-04-01", "birth date in JPKI's form": card.Person.BirthDate,
 		"serial": cert.SerialNumber.String(), "serial in hexadecimal": hex.EncodeToString(cert.SerialNumber.Bytes()),
 		"certificate": base64.StdEncoding.EncodeToString(cert.Raw)[:60], "admin token": d.box.AdminToken,
-		"municipality": card.Person.Municipality.Code, "code verifier": c.verifier, "state": "a-state-to-be-found",
+		"municipality": card.Person.Municipality.City, "code verifier": c.verifier, "state": "a-state-to-be-found",
 	}
 	for i, part := range strings.Fields(strings.ReplaceAll(card.Person.Name, "\u3000", " ")) {
 		secrets["name "+string(rune('1'+i))] = part
@@ -80,7 +80,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Errorf("log of %d bytes, Redis of %d bytes", len(stores["the log"]), len(stores["Redis"]))
 	}
 	for what, text := range secrets {
-		if len(text) < 2 {
+		if len(text) < 6 { // shorter ones would be found by chance
 			t.Errorf("nothing to look for: %s", what)
 		}
 		for _, form := range []string{text, strings.ToUpper(text), base64.StdEncoding.EncodeToString([]byte(text)), hex.EncodeToString([]byte(text))} {
