@@ -39,7 +39,11 @@ func (v *Verifier) judge(ctx context.Context, t *transaction, token map[string][
 	}
 	presented := map[string][]*credentials.Verified{}
 	for _, id := range ids {
-		format := v.cfg.Formats[q.Credential(id).Format]
+		// The configuration may have changed since the request was made.
+		format, ok := v.cfg.Formats[q.Credential(id).Format]
+		if !ok {
+			return nil, mismatch(&dcql.CheckError{QueryID: id, Reason: dcql.ReasonUnknownQuery}), nil
+		}
 		for _, raw := range token[id] {
 			verified, err := format.Verifier.Verify(ctx, raw, b)
 			if err != nil {

@@ -11,12 +11,11 @@ import (
 	"time"
 )
 
-// Limits on revocation lists.
-const (
-	maxCRLSize = 32 << 20
-	// maxCRLValidity bars lists that would never have to be renewed.
-	maxCRLValidity = 400 * 24 * time.Hour
-)
+// MaxCRLSize is the largest revocation list that is read, in bytes of DER.
+const MaxCRLSize = 32 << 20
+
+// maxCRLValidity bars lists that would never have to be renewed.
+const maxCRLValidity = 400 * 24 * time.Hour
 
 var (
 	oidCRLNumber         = asn1.ObjectIdentifier{2, 5, 29, 20}
@@ -75,8 +74,8 @@ func ParseCRL(raw []byte, issuer *x509.Certificate, now time.Time) (*CRL, error)
 
 // parseCRL is ParseCRL but for the clock.
 func parseCRL(raw []byte, issuer *x509.Certificate) (*CRL, error) {
-	if len(raw) > maxCRLSize {
-		return nil, fail(ReasonRevocationInvalid, "revocation list is larger than %d bytes", maxCRLSize)
+	if len(raw) > MaxCRLSize {
+		return nil, fail(ReasonRevocationInvalid, "revocation list is larger than %d bytes", MaxCRLSize)
 	}
 	list, err := x509.ParseRevocationList(raw)
 	if err != nil {

@@ -127,12 +127,13 @@ func (a *App) sessions(role, tenant string) *session.Store {
 	return session.New(a.backend, a.keys, role+"/"+tenant, a.opt.Now)
 }
 
-// client returns a client for one purpose. hosts were set by the operator; the
-// addresses of all other requests came from messages.
-func (a *App) client(purpose string, hosts ...string) (*fetch.Client, error) {
+// client returns a client for one purpose that reads at most maxBytes. hosts
+// were set by the operator; the addresses of all other requests came from
+// messages.
+func (a *App) client(purpose string, maxBytes int64, hosts ...string) (*fetch.Client, error) {
 	return fetch.New(fetch.Options{
-		Purpose: purpose, ExtraRoots: a.roots, AllowLoopback: a.cfg.Outbound.AllowLoopback,
-		AllowedHosts: hosts, Now: a.opt.Now,
+		Purpose: purpose, MaxBytes: maxBytes, ExtraRoots: a.roots,
+		AllowLoopback: a.cfg.Outbound.AllowLoopback, AllowedHosts: hosts, Now: a.opt.Now,
 	})
 }
 

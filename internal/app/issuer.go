@@ -226,7 +226,7 @@ func (a *App) crlSource(base string) (trust.CRLSource, error) {
 	if u.Port() == "" {
 		host += ":443"
 	}
-	client, err := a.client("revocation lists", host)
+	client, err := a.client("revocation lists", trust.MaxCRLSize, host)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/mdoc"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/credentials/status"
@@ -66,7 +67,7 @@ func (a *App) addVerifier(c *VerifierConfig) error {
 
 // statusChecker resolves status lists that signers under the anchors publish.
 func (a *App) statusChecker(anchors []trust.Anchor) (*status.Checker, error) {
-	client, err := a.client("status lists")
+	client, err := a.client("status lists", jose.MaxTokenSize)
 	if err != nil {
 		return nil, err
 	}
