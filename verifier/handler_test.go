@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/openapi"
+	"github.com/tegata-id/tegata/openapi/openapitest"
 	"github.com/tegata-id/tegata/verifier"
 )
 
@@ -25,7 +27,8 @@ func newSite(t testing.TB) *site {
 	w := newWorld(t)
 	server := must(httpd.New(httpd.Options{Name: "verifier", Origin: origin, Now: w.clock}))(t)
 	verifier.Mount(server, "", w.v)
-	return &site{world: w, handler: server.Handler()}
+	documented := must(openapitest.New(openapi.Verifier, ""))(t)
+	return &site{world: w, handler: documented.Handler(t, server.Handler())}
 }
 
 // do sends a request; extra are alternating names and values of headers.

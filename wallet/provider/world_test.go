@@ -25,6 +25,8 @@ import (
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/statuslist"
+	"github.com/tegata-id/tegata/openapi"
+	"github.com/tegata-id/tegata/openapi/openapitest"
 	"github.com/tegata-id/tegata/wallet/provider"
 )
 
@@ -167,8 +169,11 @@ func (a answer) reason(t testing.TB) string {
 
 func (w *world) do(t testing.TB, r *http.Request) answer {
 	t.Helper()
+	// Each tenant of these tests has its name for a path.
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	documented := must[*openapitest.Validator](t)(openapitest.New(openapi.Wallet, "/"+tenant))
 	recorder := httptest.NewRecorder()
-	w.server.ServeHTTP(recorder, r)
+	documented.Handler(t, w.server).ServeHTTP(recorder, r)
 	response := recorder.Result()
 	return answer{response.StatusCode, response.Header, must[[]byte](t)(io.ReadAll(response.Body))}
 }
