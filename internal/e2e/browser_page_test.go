@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -122,35 +123,31 @@ func (p *browserPage) takeComplaints() []string {
 	return taken
 }
 
-// expectStatus forgives that a page came with an HTTP status that is an error.
+// expectStatus waits for the browser to complain of the HTTP status of a page,
+// and forgives it.
 func (p *browserPage) expectStatus(status int) {
 	p.t.Helper()
-	found := false
-	for _, complaint := range p.takeComplaints() {
-		if strings.Contains(complaint, fmt.Sprintf("status of %d ", status)) {
-			found = true
-			continue
-		}
-		p.t.Errorf("the browser complains: %s", complaint)
-	}
-	if !found {
-		p.t.Errorf("no page came with status %d", status)
-	}
+	p.expect(fmt.Sprintf("status of %d ", status))
 }
 
-// expectComplaint waits for the browser to complain of something.
-func (p *browserPage) expectComplaint(about string) {
+// expect waits for the browser to complain of something, and forgives it.
+func (p *browserPage) expect(about string) {
 	p.t.Helper()
-	var seen []string
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
-		p.mu.Lock()
-		seen = append([]string{}, p.complaints...)
-		p.mu.Unlock()
-		if strings.Contains(strings.Join(seen, "\n"), about) {
+		if p.forgive(about) > 0 {
 			return
 		}
 	}
-	p.t.Errorf("the browser does not complain of %q but of %q", about, seen)
+	p.t.Errorf("the browser does not complain of %q", about)
+}
+
+// forgive forgets complaints that contain the text and returns how many.
+func (p *browserPage) forgive(about string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := len(p.complaints)
+	p.complaints = slices.DeleteFunc(p.complaints, func(c string) bool { return strings.Contains(c, about) })
+	return before - len(p.complaints)
 }
 
 func (p *browserPage) do(steps ...chromedp.Action[chromedp.Void]) {

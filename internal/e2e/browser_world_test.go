@@ -46,6 +46,11 @@ type browserWorld struct {
 func newBrowserWorld(t *testing.T) *browserWorld {
 	t.Helper()
 	dir := t.TempDir()
+	// Taken before the sandbox looks for addresses that are free.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	box, err := sandbox.New(dir, sandbox.Options{Now: time.Now(), BatchSize: 4, StatusWindow: time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +60,7 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 		t.Fatal(err)
 	}
 	w := &browserWorld{box: box}
-	redirectURI := w.serveCallback(t)
+	redirectURI := w.serveCallback(t, listener)
 
 	logs, err := os.Create(dir + "/tegata.log")
 	if err != nil {
@@ -93,17 +98,13 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 
 // serveCallback serves the wallet's redirect URI, and at /evil a page of
 // another origin on the same site, whose requests come with Lax cookies.
-func (w *browserWorld) serveCallback(t *testing.T) string {
+func (w *browserWorld) serveCallback(t *testing.T, listener net.Listener) string {
 	t.Helper()
 	key, err := w.box.TLS.IssueTLS(trusttest.LeafOptions{DNSNames: []string{"127.0.0.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.servers = append(w.servers, key.Chain[0])
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /callback", func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
