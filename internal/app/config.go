@@ -70,6 +70,8 @@ type RedisConfig struct {
 	PasswordFile string   `yaml:"password_file"`
 	DB           int      `yaml:"db"`
 	Prefix       string   `yaml:"prefix"`
+	// Timeout is how long an operation may take before the answer is 503.
+	Timeout Duration `yaml:"timeout"`
 }
 
 // OutboundConfig limits outbound connections.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/session"
@@ -53,7 +54,7 @@ func (a *App) openSessions(ctx context.Context) error {
 func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
 	options := session.Options{
 		Addrs: c.Addresses, MasterName: c.MasterName, Cluster: len(c.Addresses) > 1 && c.MasterName == "",
-		Username: c.Username, DB: c.DB, Prefix: c.Prefix,
+		Username: c.Username, DB: c.DB, Prefix: c.Prefix, Timeout: time.Duration(c.Timeout),
 	}
 	if c.PasswordFile != "" {
 		password, err := os.ReadFile(c.PasswordFile)

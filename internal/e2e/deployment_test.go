@@ -45,6 +45,8 @@ type deployment struct {
 // deployOptions say how a deployment differs from a plain one.
 type deployOptions struct {
 	redis string
+	// patience is how long an operation of Redis may take; zero is the default.
+	patience time.Duration
 	// lists is how long a revocation list of the JPKI serves, recheck how often
 	// credentials are matched with them, and window how often status lists are
 	// published.
@@ -67,7 +69,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	crls := httptest.NewUnstartedServer(publishCRLs())
 	var err error
 	d.box, err = sandbox.New(t.TempDir(), sandbox.Options{
-		Now: time.Now(), Redis: o.redis, BatchSize: 3, SignatureAnchors: nation(t).Anchors(jpki.Signature),
+		Now: time.Now(), Redis: o.redis, RedisTimeout: o.patience, BatchSize: 3, SignatureAnchors: nation(t).Anchors(jpki.Signature),
 		JPKI: app.JPKIConfig{
 			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: app.Duration(o.lists),
 			RecheckInterval: app.Duration(o.recheck),

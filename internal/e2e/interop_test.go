@@ -63,7 +63,7 @@ func TestNodeWallet(t *testing.T) {
 	t.Parallel()
 	node := findNode(t)
 	redis := sessiontest.StartRedis(t)
-	box, err := sandbox.New(t.TempDir(), sandbox.Options{Now: time.Now(), Redis: redis, BatchSize: 2})
+	box, err := sandbox.New(t.TempDir(), sandbox.Options{Now: time.Now(), Redis: redis, RedisTimeout: 10 * time.Second, BatchSize: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,6 @@ type Options struct {
 
 const (
 	defaultTimeout = 800 * time.Millisecond
-	// stepTimeout bounds dialing, one read and one write.
-	stepTimeout = 500 * time.Millisecond
 )
 
 // Redis is a Backend on a Redis server, Sentinel group or cluster. A value is
@@ -71,7 +69,8 @@ func NewRedis(o Options, now func() time.Time) (*Redis, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	step := min(o.Timeout, stepTimeout)
+	// Dialing, one read and one write each get less than the whole.
+	step := o.Timeout * 5 / 8
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		// The cluster client appends to the slice it is given.
 		Addrs: slices.Clip(slices.Clone(o.Addrs)), MasterName: o.MasterName, IsClusterMode: o.Cluster, DB: o.DB,

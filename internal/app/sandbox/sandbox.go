@@ -34,6 +34,9 @@ type Options struct {
 	Now time.Time
 	// Redis is the address of a Redis server; empty keeps sessions in memory.
 	Redis string
+	// RedisTimeout is how long an operation of Redis may take; zero means the
+	// default of the configuration.
+	RedisTimeout time.Duration
 	// JPKI configures how the issuer checks JPKI certificates. The zero value
 	// makes a throwaway JPKI inside the issuer's process.
 	JPKI app.JPKIConfig
@@ -141,7 +144,7 @@ func (s *Sandbox) config(w *writer, cas *authorities, addresses []string, o Opti
 	c.Outbound.Roots = w.certificate("tls-root", s.TLSRoot)
 	c.Outbound.AllowLoopback = append(append([]string{}, addresses...), o.Outbound...)
 	if o.Redis != "" {
-		c.Redis = &app.RedisConfig{Addresses: []string{o.Redis}, Prefix: "tegata:"}
+		c.Redis = &app.RedisConfig{Addresses: []string{o.Redis}, Prefix: "tegata:", Timeout: app.Duration(o.RedisTimeout)}
 		c.SessionKeys = w.file("session.keys", session.NewRandomKeys().Encode())
 	}
 
