@@ -125,7 +125,7 @@ func TestNegLogin(t *testing.T) {
 		b.post(t, d.endpoint("/review"), approve).want(t, http.StatusBadRequest, "invalid_request")
 	})
 	t.Run("O16 how the cookie is set", func(t *testing.T) {
-		response, err := d.http.Get(d.newClient(t).request(t)) //nolint:noctx // ends with the server
+		response, err := d.http.Get(d.newClient(t).request(t))
 		if err != nil {
 			t.Fatal(err)
 		}

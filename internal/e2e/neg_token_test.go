@@ -1,7 +1,7 @@
 package e2e_test
 
 import (
-	"encoding/base64"
+	"crypto/rand"
 	"maps"
 	"net/http"
 	"strings"
@@ -19,7 +19,7 @@ func (c *oauthClient) proofParts(t *testing.T, token string) forged {
 		header: map[string]any{"alg": "ES256", "typ": "dpop+jwt", "jwk": jwkOf(t, c.dpop.Public())},
 		claims: map[string]any{
 			"htm": "POST", "htu": c.d.endpoint("/credential"), "iat": c.d.clock.Now().Unix(),
-			"jti": base64.RawURLEncoding.EncodeToString(newKey(t).D.Bytes()[:16]), "ath": dpop.Hash(token),
+			"jti": rand.Text(), "ath": dpop.Hash(token),
 		},
 	}
 }
