@@ -84,7 +84,7 @@ func TestDecodeValue(t *testing.T) {
 	if diff := cmp.Diff(credentials.Value(want), got); diff != "" {
 		t.Fatal(diff)
 	}
-	for _, doc := range []string{`1e400`, `{"a":1,"a":1}`, `[1,]`, `1 2`, `{}x`, ``, strings.Repeat("[", 40)} {
+	for _, doc := range []string{`1e400`, `{"a":1,"a":1}`, `[1,]`, `1 2`, `{}x`, "0\f", ``, strings.Repeat("[", 40)} {
 		if v, err := jose.DecodeValue([]byte(doc)); err == nil {
 			t.Errorf("%q decoded to %v", doc, v)
 		}

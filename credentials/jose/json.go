@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"time"
@@ -47,10 +48,7 @@ func DecodeValue(data []byte) (credentials.Value, error) {
 	if err != nil {
 		return nil, jsonError(err)
 	}
-	if _, err := d.ReadToken(); err == nil {
-		return nil, fmt.Errorf("%w: data after the document", ErrJSON)
-	}
-	if len(bytes.TrimSpace(data[d.InputOffset():])) != 0 {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: data after the document", ErrJSON)
 	}
 	return v, nil

@@ -50,6 +50,8 @@ func summarize() bool {
 			}
 		case "pass", "fail", "skip":
 			switch {
+			case e.Test == "" && e.Action == "skip":
+				fmt.Printf("none %s has no tests\n", e.Package)
 			case e.Test == "":
 				fmt.Printf("%-4s %s (%.1f s)\n", e.Action, e.Package, e.Elapsed)
 				if e.Action == "fail" {
