@@ -24,6 +24,8 @@ import (
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/telemetry"
+	"github.com/tegata-id/tegata/openapi"
+	"github.com/tegata-id/tegata/openapi/openapitest"
 )
 
 // deployment is a sandbox with a process that runs on it inside the test, and a
@@ -163,8 +165,19 @@ func (d *deployment) client(t *testing.T) *http.Client {
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
+	documented := map[string]*openapitest.Validator{}
+	for origin, name := range map[string]openapi.Name{
+		d.box.Issuer: openapi.Issuer, d.box.Verifier: openapi.Verifier, d.box.Provider: openapi.Wallet,
+	} {
+		validator, err := openapitest.New(name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		documented[strings.TrimPrefix(origin, "https://")] = validator
+	}
 	return &http.Client{
-		Transport: transport, Timeout: 30 * time.Second,
+		// Every exchange is held against the documents.
+		Transport: openapitest.Transport(transport, documented, t.Error), Timeout: 30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
