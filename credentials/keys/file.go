@@ -35,22 +35,29 @@ func LoadFile(keyFile, chainFile string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", keyFile, err)
 	}
+	return WithChainFile(signer, chainFile)
+}
+
+// WithChainFile returns the key of a signer that lives elsewhere, in a hardware
+// module for example, with the certificates of a file as in [LoadFile].
+func WithChainFile(signer crypto.Signer, chainFile string) (*Key, error) {
 	key := &Key{Signer: signer}
+	pub, err := key.Public()
+	if err != nil {
+		return nil, err
+	}
 	if chainFile == "" {
 		return key, nil
 	}
-	if data, err = readFile(chainFile, false); err != nil {
+	data, err := readFile(chainFile, false)
+	if err != nil {
 		return nil, fmt.Errorf("keys: read chain: %w", err)
 	}
 	if key.Chain, err = ParseChainPEM(data); err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", chainFile, err)
 	}
-	pub, err := key.Public()
-	if err != nil {
-		return nil, err
-	}
 	if !pub.Equal(key.Chain[0].PublicKey) {
-		return nil, fmt.Errorf("keys: %s: the first certificate is for another key than %s", chainFile, keyFile)
+		return nil, fmt.Errorf("keys: %s: the first certificate is for another key", chainFile)
 	}
 	return key, nil
 }

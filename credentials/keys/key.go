@@ -1,5 +1,5 @@
 // Package keys holds signing keys together with their certificate chains and
-// reads them from files.
+// reads them from files; package pkcs11 finds them in hardware modules.
 //
 // A key is a [crypto.Signer] everywhere, so that a key in a hardware module is
 // used like one in memory. Signing keys are on the curves P-256, P-384 and

@@ -35,7 +35,7 @@ var narrow = map[string][]string{
 // testSupport are packages for tests. Beside tests and one another, only the
 // wiring may use them, for the test mode and the development commands.
 var testSupport = []string{
-	"credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "internal/session/sessiontest/...",
+	"credentials/keys/pkcs11/pkcs11test/...", "credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "internal/session/sessiontest/...",
 	"internal/e2e/...", "internal/archtest/...", "openapi/openapitest/...",
 }
 
@@ -61,6 +61,8 @@ var seams = []seam{
 		files: "handler*.go", fileTrees: []string{"issuer/...", "verifier/...", "wallet/...", "openapi/..."},
 	},
 	{library: "github.com/redis/go-redis", packages: []string{"internal/session/..."}},
+	{library: "github.com/ThalesGroup/crypto11", packages: []string{"credentials/keys/pkcs11"}},
+	{library: "github.com/miekg/pkcs11", packages: []string{"credentials/keys/pkcs11"}},
 	{library: "modernc.org/sqlite", packages: []string{"internal/database/..."}},
 	{library: "github.com/jackc/pgx", packages: []string{"internal/database/..."}},
 	{library: "github.com/lib/pq", packages: nil},
