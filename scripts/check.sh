@@ -11,6 +11,7 @@ if [ -n "$unformatted" ]; then
 fi
 go mod tidy -diff
 go vet ./...
+(cd internal/wycheproof && go vet -mod=mod ./...)
 go tool -modfile=tools/go.mod staticcheck ./...
 # The linter of many linters has a module of its own: its dependencies are many
 # times ours.

@@ -9,6 +9,9 @@ trap 'rm -f "$log"' EXIT
 start=$(date +%s)
 status=0
 go test -race -shuffle=on -count=1 -timeout 30m -json ${GO_TEST_FLAGS:-} ./... >"$log" || status=$?
+# The vectors of Wycheproof are a module of their own, which follows the
+# dependencies of this one.
+(cd internal/wycheproof && go test -mod=mod -count=1 -json ./...) >>"$log" || status=$?
 go run ./internal/testsummary <"$log" || status=1
 FUZZTIME=${FUZZTIME:-5s} ./scripts/fuzz.sh || status=1
 echo "took $(($(date +%s) - start)) s"

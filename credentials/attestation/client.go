@@ -187,7 +187,7 @@ func verifyAttestation(ctx context.Context, attestation string, e Expect) (*Clie
 	if f := c.check(e.Now, e.skew()); f != nil {
 		return nil, f
 	}
-	key, err := c.Confirmation.JWK.PublicKey()
+	key, err := c.Confirmation.JWK.VerificationKey()
 	if err != nil {
 		return nil, &fault{"the instance key is not usable", err}
 	}
@@ -228,7 +228,7 @@ func Read(attestation string) (*ClientAttestation, error) {
 	if c.ClientID == "" || c.Expires == nil || c.Confirmation == nil || c.Confirmation.JWK == nil {
 		return nil, (&fault{reason: "the client attestation lacks sub, exp or cnf.jwk"}).with(CodeInvalidClientAttestation)
 	}
-	key, err := c.Confirmation.JWK.PublicKey()
+	key, err := c.Confirmation.JWK.VerificationKey()
 	if err != nil {
 		return nil, (&fault{"the instance key is not usable", err}).with(CodeInvalidClientAttestation)
 	}

@@ -209,7 +209,7 @@ func (c *keyClaims) publicKeys(most int) ([]crypto.PublicKey, *fault) {
 	var out []crypto.PublicKey
 	for _, jwk := range c.Keys {
 		thumbprint := string(jwk.Thumbprint())
-		pub, err := jwk.PublicKey()
+		pub, err := jwk.VerificationKey()
 		if err != nil || seen[thumbprint] {
 			return nil, &fault{"an attested key is not usable or comes twice", err}
 		}

@@ -66,7 +66,7 @@ func Verify(proof string, e Expect) (*Verified, error) {
 	if u.Header.JWK == nil {
 		return nil, refuse("the header has no jwk")
 	}
-	key, err := u.Header.JWK.PublicKey()
+	key, err := u.Header.JWK.VerificationKey()
 	if err != nil {
 		return nil, &Error{Code: CodeInvalidProof, Reason: "the jwk is not usable", Err: err}
 	}

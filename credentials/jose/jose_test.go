@@ -298,6 +298,52 @@ func TestNegEncrypted(t *testing.T) {
 	}
 }
 
+// TestNegKeyUse has keys that say what they are not for.
+func TestNegKeyUse(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		limit      func(k *jose.JWK)
+		sign, open bool
+	}{
+		"no limit":            {func(*jose.JWK) {}, true, true},
+		"use sig":             {func(k *jose.JWK) { k.Use = "sig" }, true, false},
+		"use enc":             {func(k *jose.JWK) { k.Use = "enc" }, false, true},
+		"alg of the curve":    {func(k *jose.JWK) { k.Alg = "ES256" }, true, false},
+		"alg of other curve":  {func(k *jose.JWK) { k.Alg = "ES384" }, false, false},
+		"alg ECDH-ES":         {func(k *jose.JWK) { k.Alg = "ECDH-ES" }, false, true},
+		"key_ops verify":      {func(k *jose.JWK) { k.KeyOps = []string{"verify"} }, true, false},
+		"key_ops deriveBits":  {func(k *jose.JWK) { k.KeyOps = []string{"deriveBits"} }, false, true},
+		"key_ops encrypt":     {func(k *jose.JWK) { k.KeyOps = []string{"encrypt"} }, false, false},
+		"use sig, ops derive": {func(k *jose.JWK) { k.Use, k.KeyOps = "sig", []string{"deriveKey"} }, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			jwk, err := jose.NewJWK(key.Public())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.limit(jwk)
+			data, err := json.Marshal(jwk)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if jwk, err = jose.ParseJWK(data); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := jwk.VerificationKey(); (err == nil) != tc.sign || (err != nil && !errors.Is(err, jose.ErrKey)) {
+				t.Errorf("to verify with: %v", err)
+			}
+			if _, err := jose.Encrypt([]byte("x"), jwk, jose.A128GCM, jose.EncryptOptions{}); (err == nil) != tc.open {
+				t.Errorf("to encrypt to: %v", err)
+			}
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("e30.e30.AA")
 	f.Add("eyJhbGciOiJFUzI1NiJ9.e30.AA")

@@ -44,7 +44,7 @@ func Encrypt(plaintext []byte, to *JWK, enc string, opt EncryptOptions) (string,
 	if enc != A128GCM && enc != A256GCM {
 		return "", fmt.Errorf("content encryption %q is not used", enc)
 	}
-	pub, err := to.PublicKey()
+	pub, err := to.encryptionKey()
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrKey says that a JWK is malformed, private, or of a kind that is not used
@@ -21,8 +22,10 @@ type JWK struct {
 	X   string `json:"x"`
 	Y   string `json:"y"`
 	Kid string `json:"kid,omitempty"`
-	Use string `json:"use,omitempty"`
-	Alg string `json:"alg,omitempty"`
+	// Use, Alg and KeyOps limit what the key is for. Empty ones limit nothing.
+	Use    string   `json:"use,omitempty"`
+	Alg    string   `json:"alg,omitempty"`
+	KeyOps []string `json:"key_ops,omitempty"`
 }
 
 // JWKSet is a set of keys (RFC 7517 section 5).
@@ -88,6 +91,44 @@ func (k *JWK) PublicKey() (crypto.PublicKey, error) {
 		return nil, fmt.Errorf("%w: point is not on the curve", ErrKey)
 	}
 	return pub, nil
+}
+
+// VerificationKey returns the *ecdsa.PublicKey to check signatures with. It is
+// an error that wraps [ErrKey] if the JWK says that it is for something else,
+// by use, by key_ops or by the algorithm of another curve.
+func (k *JWK) VerificationKey() (crypto.PublicKey, error) {
+	pub, err := k.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	alg, err := AlgorithmOf(pub)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if k.limited("sig", alg, "verify") {
+		return nil, fmt.Errorf("%w: not for signatures", ErrKey)
+	}
+	return pub, nil
+}
+
+// encryptionKey is VerificationKey for ECDH-ES.
+func (k *JWK) encryptionKey() (crypto.PublicKey, error) {
+	pub, err := k.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	if k.limited("enc", ECDHES, "deriveKey", "deriveBits") {
+		return nil, fmt.Errorf("%w: not for encryption", ErrKey)
+	}
+	return pub, nil
+}
+
+// limited says whether a member of the key forbids the use in question.
+func (k *JWK) limited(use, alg string, operations ...string) bool {
+	if (k.Use != "" && k.Use != use) || (k.Alg != "" && k.Alg != alg) {
+		return true
+	}
+	return len(k.KeyOps) > 0 && !slices.ContainsFunc(operations, func(o string) bool { return slices.Contains(k.KeyOps, o) })
 }
 
 // NewJWK returns the JWK of a public elliptic-curve key.

@@ -228,14 +228,28 @@ func (u *Unverified) Verify(pub crypto.PublicKey) ([]byte, error) {
 	if alg != u.Header.Alg {
 		return nil, fmt.Errorf("%w: header says %s, key is for %s", ErrSignature, u.Header.Alg, alg)
 	}
-	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(alg))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
-	}
-	if err := v.Verify(u.input, u.signature, pub); err != nil {
-		return nil, ErrSignature
+	if err := VerifySignature(pub, u.input, u.signature); err != nil {
+		return nil, err
 	}
 	return u.payload, nil
+}
+
+// VerifySignature checks an ECDSA signature over message by the algorithm of
+// the key's curve. The signature is r and s in full length, one after the other
+// (RFC 7518 section 3.4). Errors wrap [ErrSignature].
+func VerifySignature(pub crypto.PublicKey, message, signature []byte) error {
+	alg, err := AlgorithmOf(pub)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(alg))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if err := v.Verify(message, signature, pub); err != nil {
+		return ErrSignature
+	}
+	return nil
 }
 
 // AlgorithmOf returns the signature algorithm of a key: ES256, ES384 or ES512

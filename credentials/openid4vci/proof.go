@@ -214,7 +214,7 @@ func proofKey(h jose.Header, attested *attestation.AttestedKeys) (crypto.PublicK
 	case h.JWK == nil:
 		return attestedKey(h.Kid, attested)
 	}
-	key, err := h.JWK.PublicKey()
+	key, err := h.JWK.VerificationKey()
 	if err != nil {
 		return nil, wrap(CodeInvalidProof, "the jwk is not usable", err)
 	}

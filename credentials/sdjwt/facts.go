@@ -119,7 +119,7 @@ func readConfirmation(claim credentials.Value) (crypto.PublicKey, error) {
 	if err != nil {
 		return nil, failWith(ReasonHolderKey, "cnf", err)
 	}
-	pub, err := jwk.PublicKey()
+	pub, err := jwk.VerificationKey()
 	if err != nil {
 		return nil, failWith(ReasonHolderKey, "cnf", err)
 	}

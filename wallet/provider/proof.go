@@ -43,7 +43,7 @@ func (p *Provider) checkProof(proof string, purpose Purpose) (*instance, error) 
 		return invalid("the header of the proof lacks typ "+ProofType+" or jwk", nil)
 	}
 	i := &instance{thumbprint: jose.EncodeBase64(u.Header.JWK.Thumbprint())}
-	if i.key, err = u.Header.JWK.PublicKey(); err != nil {
+	if i.key, err = u.Header.JWK.VerificationKey(); err != nil {
 		return invalid("the instance key is not usable", err)
 	}
 	payload, err := u.Verify(i.key)
@@ -90,7 +90,7 @@ func (i *instance) keysToAttest(most int) ([]crypto.PublicKey, error) {
 		}
 		seen[thumbprint] = true
 		var err error
-		if pubs[n], err = i.claims.Keys[n].PublicKey(); err != nil {
+		if pubs[n], err = i.claims.Keys[n].VerificationKey(); err != nil {
 			return invalid("a key in attested_keys is not usable", err)
 		}
 	}
