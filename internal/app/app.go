@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
@@ -28,6 +29,9 @@ type Options struct {
 	Now func() time.Time
 	// TestJPKI, in mode test, lends its cards to the login page of the issuer.
 	TestJPKI *jpkitest.JPKI
+	// Spans, if set, receives the spans of every request, in place of the
+	// receiver in the configuration.
+	Spans sdktrace.SpanExporter
 }
 
 // App is a process: its roles, listeners and stores.
@@ -36,6 +40,7 @@ type App struct {
 	opt      Options
 	registry *prometheus.Registry
 	metrics  *telemetry.HTTPMetrics
+	tracing  *telemetry.Tracing
 	health   *httpd.Health
 	db       *database.DB
 	backend  session.Backend
@@ -71,6 +76,9 @@ func New(ctx context.Context, cfg *Config, opt Options) (app *App, err error) {
 			return nil, err
 		}
 	}
+	if err := a.openTracing(ctx); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
 	if err := a.openStores(ctx); err != nil {
 		return nil, err
 	}
@@ -100,7 +108,7 @@ func New(ctx context.Context, cfg *Config, opt Options) (app *App, err error) {
 // addServer makes the server of a role and opens its listener.
 func (a *App) addServer(name string, c ListenConfig) (*httpd.Server, error) {
 	server, err := httpd.New(httpd.Options{
-		Name: name, Origin: c.Origin, Logger: a.opt.Log, Metrics: a.metrics, Now: a.opt.Now,
+		Name: name, Origin: c.Origin, Logger: a.opt.Log, Metrics: a.metrics, Tracer: a.tracing.Tracer(), Now: a.opt.Now,
 		Health: a.health, DrainTimeout: a.cfg.Drain.or(httpd.DefaultDrainTimeout),
 	})
 	if err != nil {
@@ -134,6 +142,7 @@ func (a *App) client(purpose string, maxBytes int64, hosts ...string) (*fetch.Cl
 	return fetch.New(fetch.Options{
 		Purpose: purpose, MaxBytes: maxBytes, ExtraRoots: a.roots,
 		AllowLoopback: a.cfg.Outbound.AllowLoopback, AllowedHosts: hosts, Now: a.opt.Now,
+		Tracer: a.tracing.Tracer(),
 	})
 }
 
@@ -154,6 +163,7 @@ func (a *App) Run(ctx context.Context) error {
 		group.Go(func() error { job(running); return nil })
 	}
 	err := group.Wait()
+	a.closeTracing()
 	return errors.Join(err, a.closeStores())
 }
 
@@ -166,6 +176,7 @@ func (a *App) Close() error {
 	if a.admin != nil {
 		failures = append(failures, a.admin.Close())
 	}
+	a.closeTracing()
 	return errors.Join(append(failures, a.closeStores())...)
 }
 

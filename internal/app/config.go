@@ -36,6 +36,8 @@ type Config struct {
 	// Admin is the address of the listener for health, metrics and profiles,
 	// for example 127.0.0.1:9090. Empty means none.
 	Admin string `yaml:"admin_listen"`
+	// Telemetry is where traces go. Without it there are none.
+	Telemetry *TelemetryConfig `yaml:"telemetry"`
 	// Drain is how long requests in flight may take after SIGTERM.
 	Drain Duration `yaml:"drain"`
 
@@ -50,6 +52,16 @@ type LogConfig struct {
 	Level string `yaml:"level"`
 	// Format is json or text.
 	Format string `yaml:"format"`
+}
+
+// TelemetryConfig configures traces.
+type TelemetryConfig struct {
+	// OTLPEndpoint is the URL of an OTLP/HTTP receiver: https, or http on
+	// loopback for a collector beside the process.
+	OTLPEndpoint string `yaml:"otlp_endpoint"`
+	// SampleRatio is the share of requests that are traced, above 0 and at
+	// most 1.
+	SampleRatio float64 `yaml:"sample_ratio"`
 }
 
 // DatabaseConfig names the SQL database.

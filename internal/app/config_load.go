@@ -17,6 +17,21 @@ import (
 // one document and values that contradict each other are errors; all of the
 // latter are reported at once.
 func LoadConfig(path string) (*Config, error) {
+	c, err := decodeConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("%s:\n%w", path, err)
+	}
+	c.resolve(filepath.Dir(path))
+	return c, nil
+}
+
+// decodeConfig reads the file. Where the error is a [*yaml.TypeError], which
+// lists unknown keys and values of the wrong kind, it also returns what could
+// be read beside them.
+func decodeConfig(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -25,15 +40,11 @@ func LoadConfig(path string) (*Config, error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return &c, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: more than one YAML document", path)
 	}
-	if err := c.validate(); err != nil {
-		return nil, fmt.Errorf("%s:\n%w", path, err)
-	}
-	c.resolve(filepath.Dir(path))
 	return &c, nil
 }
 
@@ -62,6 +73,9 @@ func (c *Config) validate() error {
 	if c.Mode == ModeProduction && len(c.Outbound.AllowLoopback) > 0 {
 		fault("outbound.allow_loopback: not in mode production")
 	}
+	if c.Telemetry != nil {
+		c.Telemetry.check(fault)
+	}
 	if c.Issuer != nil {
 		c.Issuer.check("issuer", c.Mode, fault)
 		if c.Issuer.BatchSize < 0 || c.Issuer.BatchSize == 1 || c.Issuer.BatchSize > 100 {
@@ -83,6 +97,20 @@ func (c *Config) validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func (t *TelemetryConfig) check(fault func(string, ...any)) {
+	u, err := url.Parse(t.OTLPEndpoint)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		fault("telemetry.otlp_endpoint: must be an https URL, or http on loopback, without credentials")
+	}
+	if !(t.SampleRatio > 0 && t.SampleRatio <= 1) {
+		fault("telemetry.sample_ratio: must be above 0 and at most 1")
+	}
+}
+
+func loopback(host string) bool {
+	return strings.HasPrefix(host, "127.") || host == "localhost" || host == "::1"
 }
 
 func (i *IssuerConfig) checkWallets(mode Mode, fault func(string, ...any)) {
@@ -123,7 +151,7 @@ func (l *ListenConfig) check(role string, mode Mode, fault func(string, ...any))
 		fault("%s.origin: must be an origin such as https://issuer.example", role)
 	case u.Scheme != "https":
 		fault("%s.origin: must be https", role)
-	case mode == ModeProduction && (strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "localhost" || u.Hostname() == "::1"):
+	case mode == ModeProduction && loopback(u.Hostname()):
 		fault("%s.origin: loopback is not for mode production", role)
 	}
 }

@@ -52,6 +52,10 @@ func TestConfigFaults(t *testing.T) {
 		{"software platform in production", "  client_id: tegata-wallet", "  client_id: tegata-wallet\n  software_platform: true", "software_platform"},
 		{"no tenant", "tenant: bank-tegata", "tenant: ''", "verifier.tenant"},
 		{"duration", "drain: 25s", "drain: 25", "duration"},
+		{"traces in clear", "otlp_endpoint: https://otel.internal:4318", "otlp_endpoint: http://otel.internal:4318", "otlp_endpoint"},
+		{"traces with a password", "otlp_endpoint: https://otel", "otlp_endpoint: https://user:password@otel", "otlp_endpoint"},
+		{"no share of traces", "sample_ratio: 0.1", "", "sample_ratio"},
+		{"more traces than requests", "sample_ratio: 0.1", "sample_ratio: 10", "sample_ratio"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -67,6 +67,8 @@ var seams = []seam{
 	{library: "github.com/jackc/pgx", packages: []string{"internal/database/..."}},
 	{library: "github.com/lib/pq", packages: nil},
 	{library: "github.com/prometheus", packages: []string{"internal/...", "issuer/...", "verifier/...", "wallet/..."}},
+	{library: "go.opentelemetry.io/otel/exporters", packages: []string{"internal/telemetry/..."}},
+	{library: "go.opentelemetry.io", packages: []string{"internal/telemetry/...", "internal/httpd/...", "internal/fetch/...", "internal/app/..."}},
 	{library: "net/http/pprof", packages: []string{"internal/httpd/..."}},
 	{library: "expvar", packages: nil},
 }

@@ -14,6 +14,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
 // The limits of a client that sets none itself.
@@ -48,6 +52,9 @@ type Options struct {
 	MaxRedirects int
 	// Concurrency is how many requests run at once; others wait.
 	Concurrency int
+	// Tracer makes a span for every request, without its URL. Optional. No
+	// trace context is sent along.
+	Tracer trace.Tracer
 	// Now is the clock for the validity of certificates. Required.
 	Now func() time.Time
 }
@@ -85,6 +92,9 @@ func New(options Options) (*Client, error) {
 	}
 	if options.Concurrency <= 0 {
 		options.Concurrency = DefaultConcurrency
+	}
+	if options.Tracer == nil {
+		options.Tracer = telemetry.NoTracer()
 	}
 	g, err := newGuard(options)
 	if err != nil {
@@ -149,7 +159,9 @@ func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []by
 }
 
 func (c *Client) do(ctx context.Context, method, rawURL string, body []byte, header http.Header, accept []string) (*Response, error) {
+	ctx, end := c.span(ctx, method)
 	response, err := c.exchange(ctx, method, rawURL, body, header)
+	end(rawURL, response, err)
 	if err != nil {
 		return nil, c.wrap(err)
 	}

@@ -85,6 +85,14 @@ func (g *guard) parse(raw string) (*url.URL, error) {
 	return u, g.check(u)
 }
 
+// Allows reports what the client has against a URL before any name is resolved:
+// nil, or an error that wraps [ErrBlocked]. It is for those who examine a
+// configuration; requests are checked in any case.
+func (c *Client) Allows(rawURL string) error {
+	_, err := c.guard.parse(rawURL)
+	return err
+}
+
 func (g *guard) check(u *url.URL) error {
 	switch {
 	case u.Scheme != "https":

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // eventKey is where the event of a request is kept in its echo.Context.
@@ -29,6 +30,7 @@ type event struct {
 	body      *limitedBody
 	stack     string
 	abandoned bool // the client went away before there was an answer
+	span      trace.Span
 }
 
 // eventOf returns the event of the request, or a throw-away one for contexts
@@ -85,7 +87,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		ev := &event{requestID: newRequestID()}
 		c.Set(eventKey, ev)
 		request := c.Request()
-		c.SetRequest(request.WithContext(context.WithValue(request.Context(), requestIDKey{}, ev.requestID)))
+		// A new trace whatever the client sent: see telemetry.Tracing.
+		ctx, span := s.options.Tracer.Start(request.Context(), "request",
+			trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
+		ev.span = span
+		c.SetRequest(request.WithContext(context.WithValue(ctx, requestIDKey{}, ev.requestID)))
 		c.Response().Header().Set("X-Request-Id", ev.requestID)
 		if m := s.options.Metrics; m != nil {
 			defer m.Begin(s.options.Name)()
@@ -146,9 +152,13 @@ func (s *Server) finish(c echo.Context, ev *event, start time.Time) {
 	if m := s.options.Metrics; m != nil {
 		m.Observe(s.options.Name, route, method, status, took)
 	}
+	s.endSpan(ev, route, method, status, start.Add(took))
 	attrs := []slog.Attr{
 		slog.String("server", s.options.Name), slog.String("method", method), slog.String("route", route),
 		slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", ev.requestID),
+	}
+	if ev.span.SpanContext().IsSampled() {
+		attrs = append(attrs, slog.String("trace_id", ev.span.SpanContext().TraceID().String()))
 	}
 	if ev.code != "" {
 		attrs = append(attrs, slog.String("code", ev.code))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	// Logger and Metrics receive what happens. Without them it is dropped.
 	Logger  *slog.Logger
 	Metrics *telemetry.HTTPMetrics
+	// Tracer makes a span for every request. Optional.
+	Tracer trace.Tracer
 	// Now is the clock. Required.
 	Now func() time.Time
 	// Health is told when the server starts to drain. Optional.
@@ -119,6 +122,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Logger == nil {
 		o.Logger = telemetry.DiscardLogger()
+	}
+	if o.Tracer == nil {
+		o.Tracer = telemetry.NoTracer()
 	}
 	if o.Health == nil {
 		o.Health = NewHealth()
