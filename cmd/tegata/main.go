@@ -13,8 +13,8 @@ import (
 const usage = `Tegata, a digital identity wallet backend.
 
 usage:
-  tegata demo [-json] [-keep]     show the main job on this machine, with a throwaway PKI
-  tegata serve -config FILE       run the roles that the file configures
+  tegata demo [--json] [--keep]    show the main job on this machine, with a throwaway PKI
+  tegata serve --config FILE     run the roles that the file configures
   tegata help                     print this
 `
 
