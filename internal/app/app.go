@@ -46,6 +46,7 @@ type App struct {
 	backend  session.Backend
 	keys     session.Keys
 	roots    []*x509.Certificate
+	keyring  keyring
 
 	roles []*role
 	admin net.Listener
@@ -116,7 +117,7 @@ func (a *App) addServer(name string, c ListenConfig) (*httpd.Server, error) {
 	}
 	r := &role{name: name, server: server}
 	if c.TLS != nil {
-		key, err := loadKey("tls", *c.TLS, a.opt.Now())
+		key, err := a.keyring.load("tls", *c.TLS, a.opt.Now())
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +165,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	err := group.Wait()
 	a.closeTracing()
-	return errors.Join(err, a.closeStores())
+	return errors.Join(err, a.closeStores(), a.keyring.close())
 }
 
 // Close releases stores and listeners of a process that does not run.
@@ -177,7 +178,7 @@ func (a *App) Close() error {
 		failures = append(failures, a.admin.Close())
 	}
 	a.closeTracing()
-	return errors.Join(append(failures, a.closeStores())...)
+	return errors.Join(append(failures, a.closeStores(), a.keyring.close())...)
 }
 
 // Routes returns the routes of a role: issuer, verifier or wallet_provider.

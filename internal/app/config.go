@@ -107,16 +107,6 @@ type ListenConfig struct {
 	TLS *KeyConfig `yaml:"tls"`
 }
 
-// KeyConfig names a key and its certificates.
-type KeyConfig struct {
-	// Key is a PEM file with a private key, PKCS #8 or SEC 1, readable by its
-	// owner alone.
-	Key string `yaml:"key_file"`
-	// Chain is a PEM file with the certificates, leaf first, without the
-	// anchor.
-	Chain string `yaml:"chain_file"`
-}
-
 // AnchorConfig names trust anchors and what they are trusted for.
 type AnchorConfig struct {
 	// File is a PEM file with one certificate or more.

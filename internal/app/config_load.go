@@ -96,6 +96,9 @@ func (c *Config) validate() error {
 			fault("wallet_provider.software_platform: not in mode production")
 		}
 	}
+	for _, key := range c.allKeys() {
+		key.config.check(key.name, fault)
+	}
 	return errors.Join(faults...)
 }
 
@@ -164,11 +167,10 @@ func (c *Config) resolve(dir string) {
 			paths = append(paths, &list[i].File)
 		}
 	}
-	pairs := func(list ...*KeyConfig) {
-		for _, k := range list {
-			if k != nil {
-				paths = append(paths, &k.Key, &k.Chain)
-			}
+	for _, key := range c.allKeys() {
+		paths = append(paths, &key.config.Key, &key.config.Chain)
+		if key.config.PKCS11 != nil {
+			paths = append(paths, &key.config.PKCS11.PIN)
 		}
 	}
 	if c.Redis != nil {
@@ -176,18 +178,15 @@ func (c *Config) resolve(dir string) {
 	}
 	if i := c.Issuer; i != nil {
 		paths = append(paths, &i.AdminToken, &i.Secret)
-		pairs(i.TLS, &i.Keys.SDJWT, &i.Keys.Mdoc, &i.Keys.Status)
 		anchors(i.WalletProviders)
 		anchors(i.JPKI.SignatureAnchors)
 	}
 	if v := c.Verifier; v != nil {
 		paths = append(paths, &v.APIToken)
-		pairs(v.TLS, &v.Keys.Request)
 		anchors(v.Issuers)
 	}
 	if p := c.Provider; p != nil {
 		paths = append(paths, &p.AdminToken, &p.Secret)
-		pairs(p.TLS, &p.Keys.Attestation)
 	}
 	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {

@@ -7,32 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust"
 )
 
-// loadKey reads a key with its chain and proves it: it signs, the signature
-// verifies, and the certificate is for this key and valid now.
-func loadKey(use string, c KeyConfig, now time.Time) (*keys.Key, error) {
-	if c.Key == "" || c.Chain == "" {
-		return nil, fmt.Errorf("%s: key_file and chain_file are needed", use)
-	}
-	key, err := keys.LoadFile(c.Key, c.Chain)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", use, err)
-	}
-	if err := key.Prove(now); err != nil {
-		return nil, fmt.Errorf("%s: %w", use, err)
-	}
-	return key, nil
-}
+// loadSecret reads a secret of 16 characters or more; see readSecret.
+func loadSecret(use, path string) ([]byte, error) { return readSecret(use, path, 16) }
 
-// loadSecret reads a text from a file that others can't read, without the line
-// end.
-func loadSecret(use, path string) ([]byte, error) {
+// readSecret reads a text from a file that others can't read, without the line
+// end. shortest is the least number of characters.
+func readSecret(use, path string, shortest int) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("%s: needed", use)
 	}
@@ -48,8 +34,8 @@ func loadSecret(use, path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", use, err)
 	}
 	data = bytes.TrimSpace(data)
-	if len(data) < 16 {
-		return nil, fmt.Errorf("%s: %s holds fewer than 16 characters", use, path)
+	if len(data) < shortest {
+		return nil, fmt.Errorf("%s: %s holds fewer than %d characters", use, path, shortest)
 	}
 	return data, nil
 }

@@ -151,9 +151,9 @@ func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]
 // issuerKeys loads one key for each use.
 func (a *App) issuerKeys(c *IssuerConfig) (map[credentials.Format]issuer.Signer, *keys.Key, error) {
 	now := a.opt.Now()
-	sdjwtKey, errSDJWT := loadKey("keys.sd_jwt", c.Keys.SDJWT, now)
-	mdocKey, errMdoc := loadKey("keys.mdoc", c.Keys.Mdoc, now)
-	statusKey, errStatus := loadKey("keys.status", c.Keys.Status, now)
+	sdjwtKey, errSDJWT := a.keyring.load("keys.sd_jwt", c.Keys.SDJWT, now)
+	mdocKey, errMdoc := a.keyring.load("keys.mdoc", c.Keys.Mdoc, now)
+	statusKey, errStatus := a.keyring.load("keys.status", c.Keys.Status, now)
 	if err := errors.Join(errSDJWT, errMdoc, errStatus); err != nil {
 		return nil, nil, err
 	}

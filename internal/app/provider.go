@@ -10,7 +10,7 @@ import (
 )
 
 func (a *App) addProvider(c *ProviderConfig) error {
-	key, err := loadKey("keys.attestation", c.Keys.Attestation, a.opt.Now())
+	key, err := a.keyring.load("keys.attestation", c.Keys.Attestation, a.opt.Now())
 	if err != nil {
 		return err
 	}

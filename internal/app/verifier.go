@@ -16,7 +16,7 @@ import (
 
 func (a *App) addVerifier(c *VerifierConfig) error {
 	now := a.opt.Now
-	key, err := loadKey("keys.request", c.Keys.Request, now())
+	key, err := a.keyring.load("keys.request", c.Keys.Request, now())
 	if err != nil {
 		return err
 	}
