@@ -51,6 +51,12 @@ func TestConfigFaults(t *testing.T) {
 		{"no revocation lists", "    crl_url: https://crl.platform-operator.example/jpki\n", "", "crl_url"},
 		{"software platform in production", "  client_id: tegata-wallet", "  client_id: tegata-wallet\n  software_platform: true", "software_platform"},
 		{"no tenant", "tenant: bank-tegata", "tenant: ''", "verifier.tenant"},
+		{"two places for a key", "sd_jwt: {key_file: keys/sd-jwt.key.pem,", "sd_jwt: {pkcs11: {module: /lib/hsm.so, slot: 0, pin_file: pin, key_label: k}, key_file: x,", "issuer.keys.sd_jwt: key_file and pkcs11"},
+		{"library on the search path", "sd_jwt: {key_file: keys/sd-jwt.key.pem,", "sd_jwt: {pkcs11: {module: hsm.so, slot: 0, pin_file: pin, key_label: k},", "module must be an absolute path"},
+		{"token without a name", "sd_jwt: {key_file: keys/sd-jwt.key.pem,", "sd_jwt: {pkcs11: {module: /lib/hsm.so, pin_file: pin, key_label: k},", "token_label or slot"},
+		{"token without a PIN", "sd_jwt: {key_file: keys/sd-jwt.key.pem,", "sd_jwt: {pkcs11: {module: /lib/hsm.so, slot: 0, key_label: k},", "issuer.keys.sd_jwt.pkcs11.pin_file"},
+		{"key without a name", "sd_jwt: {key_file: keys/sd-jwt.key.pem,", "sd_jwt: {pkcs11: {module: /lib/hsm.so, slot: 0, pin_file: pin},", "key_label or key_id"},
+		{"key id", "sd_jwt: {key_file: keys/sd-jwt.key.pem,", "sd_jwt: {pkcs11: {module: /lib/hsm.so, slot: 0, pin_file: pin, key_id: xyz},", "key_id: must be hexadecimal"},
 		{"duration", "drain: 25s", "drain: 25", "duration"},
 		{"traces in clear", "otlp_endpoint: https://otel.internal:4318", "otlp_endpoint: http://otel.internal:4318", "otlp_endpoint"},
 		{"traces with a password", "otlp_endpoint: https://otel", "otlp_endpoint: https://user:password@otel", "otlp_endpoint"},
@@ -84,4 +90,27 @@ func TestConfigFaults(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestModuleConfig reads a key that lives in a hardware module.
+func TestModuleConfig(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const inFile = "sd_jwt: {key_file: keys/sd-jwt.key.pem,"
+	text := strings.Replace(string(data), inFile, "sd_jwt: {pkcs11: {module: /lib/hsm.so, token_label: tegata, pin_file: hsm.pin, key_id: 0a01},", 1)
+	path := filepath.Join(t.TempDir(), "tegata.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := app.LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := c.Issuer.Keys.SDJWT
+	if key.Key != "" || key.PKCS11 == nil || key.PKCS11.KeyID != "0a01" || key.PKCS11.PIN != filepath.Join(filepath.Dir(path), "hsm.pin") {
+		t.Errorf("%+v", key)
+	}
 }
