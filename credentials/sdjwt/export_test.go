@@ -2,6 +2,7 @@ package sdjwt
 
 import (
 	"crypto"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -55,4 +56,18 @@ func Process(raw string, issuer crypto.PublicKey) (credentials.Object, error) {
 	}
 	payload, _, err := processPayload(data, p.disclosures)
 	return payload, err
+}
+
+// CheckBinding checks the KB-JWT of a presentation under the key of a cnf
+// claim.
+func CheckBinding(raw string, cnf credentials.Value, b credentials.Binding, now time.Time) error {
+	p, err := split(raw)
+	if err != nil {
+		return err
+	}
+	holder, err := readConfirmation(cnf)
+	if err != nil {
+		return err
+	}
+	return (&Verifier{}).checkBinding(&opened{parts: p, facts: &facts{holder: holder}}, b, now)
 }
