@@ -4,12 +4,16 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 FUZZTIME ?= 10s
 
-.PHONY: all build demo test check deps unit race fuzz node
+.PHONY: all build build-pkcs11 demo test check deps unit race fuzz node
 
 all: build
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/tegata ./cmd/tegata
+
+# With keys in hardware modules: needs a C compiler, and links with C.
+build-pkcs11:
+	CGO_ENABLED=1 $(GO) build -trimpath -tags pkcs11 -o bin/tegata ./cmd/tegata
 
 demo:
 	$(GO) run ./cmd/tegata demo

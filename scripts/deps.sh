@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: redis-server, Chromium, and
-# a Node that is new enough with the packages of the other-language wallet.
+# Installs what the tests need and the machine lacks: redis-server, SoftHSM,
+# Chromium, and a Node that is new enough with the packages of the other-language
+# wallet.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,9 @@ command -v git >/dev/null || missing="$missing git"
 command -v openssl >/dev/null || missing="$missing openssl"
 # The pages are tested in a browser; the fonts are for the pictures it takes.
 command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
-# The race detector links with C.
+# Hardware modules are tested with one in software.
+command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
+# The race detector and the package for hardware modules link with C.
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 if [ -n "$missing" ]; then
 	echo "deps: installing$missing"

@@ -9,6 +9,9 @@ trap 'rm -f "$log"' EXIT
 start=$(date +%s)
 status=0
 go test -race -shuffle=on -count=1 -timeout 30m -json ${GO_TEST_FLAGS:-} ./... >"$log" || status=$?
+# What signs with keys in hardware modules is only built with a tag.
+go test -tags pkcs11 -race -shuffle=on -count=1 -json ${GO_TEST_FLAGS:-} ./credentials/keys/pkcs11 >>"$log" || status=$?
+go test -tags pkcs11 -race -shuffle=on -count=1 -json ${GO_TEST_FLAGS:-} -run '^TestPKCS11' ./internal/e2e >>"$log" || status=$?
 # The vectors of Wycheproof are a module of their own, which follows the
 # dependencies of this one.
 (cd internal/wycheproof && go test -mod=mod -count=1 -json ./...) >>"$log" || status=$?

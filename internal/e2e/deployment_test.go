@@ -55,6 +55,8 @@ type deployOptions struct {
 	lists, recheck, window time.Duration
 	// noTestPersons leaves the login page with real cards alone.
 	noTestPersons bool
+	// prepare, if set, changes the sandbox before the process starts.
+	prepare func(*sandbox.Sandbox)
 }
 
 // clock is the time plus what the test has let pass.
@@ -84,6 +86,9 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	key, err := d.box.TLS.IssueTLS(trusttest.LeafOptions{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.prepare != nil {
+		o.prepare(d.box)
 	}
 	crls.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
 	crls.StartTLS()
