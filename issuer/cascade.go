@@ -101,8 +101,22 @@ func (i *Issuer) recheckAndForget(ctx context.Context) {
 		i.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "credentials revoked",
 			slog.String("tenant", i.cfg.Tenant), slog.Int("count", revoked))
 	}
+	i.measureRecheck(ctx, err != nil)
 	if _, err := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
 		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting evidence failed",
 			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
 	}
+}
+
+// measureRecheck shows how far behind the rechecks are.
+func (i *Issuer) measureRecheck(ctx context.Context, failed bool) {
+	oldest, err := i.cfg.Records.OldestCheck(ctx, i.cfg.Tenant)
+	if err != nil {
+		return // what is wrong with the database shows elsewhere
+	}
+	var age time.Duration
+	if !oldest.IsZero() {
+		age = i.cfg.Now().Sub(oldest)
+	}
+	i.cfg.Metrics.rechecked(i.cfg.Tenant, failed, age)
 }

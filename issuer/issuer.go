@@ -82,8 +82,10 @@ type Config struct {
 	StatusWindow time.Duration
 	// OfferLifetime is how long an offer can be taken.
 	OfferLifetime time.Duration
-	Log           *slog.Logger
-	Now           func() time.Time
+	// Metrics are optional.
+	Metrics *Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Issuer issues credentials for one tenant.
@@ -98,6 +100,11 @@ type Issuer struct {
 func New(cfg Config) (*Issuer, error) {
 	if cfg.BatchSize < 2 || cfg.CredentialsPerGrant < cfg.BatchSize {
 		return nil, errors.New("batch size must be 2 or more and fit into what a grant yields")
+	}
+	signers := cfg.Signers
+	cfg.Signers = map[credentials.Format]Signer{}
+	for format, s := range signers {
+		cfg.Signers[format] = cfg.Metrics.counting(cfg.Tenant, format, s)
 	}
 	for _, c := range cfg.Configurations {
 		if _, ok := cfg.Signers[c.Format]; !ok {

@@ -89,7 +89,9 @@ type Config struct {
 	Lifetimes Lifetimes
 	// TestMode makes every page say that this is a test environment.
 	TestMode bool
-	Now      func() time.Time
+	// Metrics are optional.
+	Metrics *Metrics
+	Now     func() time.Time
 }
 
 // Verifier is one relying party's verifier. It is safe for concurrent use.

@@ -66,6 +66,8 @@ type heldList struct {
 	list *CRL
 	// renewAt is when the source is asked again although the list is good.
 	renewAt time.Time
+	// state is for those who don't have the turn.
+	state crlState
 }
 
 // NewCRLChecker returns a checker that gets its lists from source.
@@ -138,6 +140,7 @@ func (c *CRLChecker) lookup(ctx context.Context, issuer *x509.Certificate, parti
 	defer func() { <-held.turn }()
 
 	now := c.now()
+	held.state.used.Store(now.Unix())
 	var problem error
 	if held.list == nil || c.fresh(held.list, now) != nil || !now.Before(held.renewAt) {
 		held.renewAt = now.Add(c.RefreshAfter)
@@ -209,5 +212,6 @@ func (c *CRLChecker) renew(ctx context.Context, held *heldList, issuer *x509.Cer
 		return fail(ReasonRevocationStale, "an older revocation list than before was offered")
 	}
 	held.list = list
+	held.state.renewed(list)
 	return nil
 }

@@ -40,6 +40,8 @@ type App struct {
 	opt      Options
 	registry *prometheus.Registry
 	metrics  *telemetry.HTTPMetrics
+	observed *roleMetrics
+	expiry   *certificates
 	tracing  *telemetry.Tracing
 	health   *httpd.Health
 	db       *database.DB
@@ -72,6 +74,8 @@ func New(ctx context.Context, cfg *Config, opt Options) (app *App, err error) {
 		}
 	}()
 	a.metrics = telemetry.NewHTTPMetrics(a.registry)
+	a.observed = newRoleMetrics(a.registry, opt.Now)
+	a.watchCertificates()
 	if cfg.Outbound.Roots != "" {
 		if a.roots, err = loadCertificates("outbound.roots_file", cfg.Outbound.Roots); err != nil {
 			return nil, err
@@ -117,10 +121,11 @@ func (a *App) addServer(name string, c ListenConfig) (*httpd.Server, error) {
 	}
 	r := &role{name: name, server: server}
 	if c.TLS != nil {
-		key, err := a.keyring.load("tls", *c.TLS, a.opt.Now())
+		key, err := a.keyring.load(useTLS, *c.TLS, a.opt.Now())
 		if err != nil {
 			return nil, err
 		}
+		a.expiry.watch(name, c.Tenant, useTLS, key.Chain)
 		certificate := trusttest.TLSCertificate(key)
 		r.tls = httpd.TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
 	}

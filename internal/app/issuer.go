@@ -55,6 +55,10 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	if err != nil {
 		return err
 	}
+	for format, s := range signers {
+		a.expiry.watch("issuer", c.Tenant, string(format), s.Key.Chain)
+	}
+	a.expiry.watch("issuer", c.Tenant, "status", statusKey.Chain)
 	check, err := a.evidence(&c.JPKI)
 	if err != nil {
 		return fmt.Errorf("jpki: %w", err)
@@ -83,7 +87,7 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	window := c.StatusWindow.or(defaultStatusWindow)
 	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
-		Signer: statusSigner{key: statusKey, base: id + "/status-lists/"},
+		Signer: statusSigner{key: statusKey, base: id + "/status-lists/"}, Metrics: a.observed.statusLists,
 	})
 	if err != nil {
 		return err
@@ -92,17 +96,18 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	if batch == 0 {
 		batch = defaultBatchSize
 	}
+	a.observed.lists.watch(c.Tenant, check.checker)
 	sessions := a.sessions("issuer", c.Tenant)
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: c.Tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
 		Configurations: issuer.Identity(), Signers: signers, Sessions: sessions,
-		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now},
+		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked},
 		StatusLists: publisher, StatusWindow: window,
 		Revocations: check.checker, JPKIAnchors: check.anchors, Secret: secret,
 		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
 		MaxValidity:     c.MaxValidity.or(defaultMaxValidity),
 		RecheckInterval: c.JPKI.RecheckInterval.or(defaultRecheck),
-		OfferLifetime:   offerLifetime, Log: a.opt.Log, Now: now,
+		OfferLifetime:   offerLifetime, Metrics: a.observed.issuer, Log: a.opt.Log, Now: now,
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ func (a *App) addProvider(c *ProviderConfig) error {
 	if err != nil {
 		return err
 	}
+	a.expiry.watch("wallet_provider", c.Tenant, "attestation", key.Chain)
 	secret, err := loadHexSecret("secret_file", c.Secret)
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func (a *App) addProvider(c *ProviderConfig) error {
 		WalletName: c.WalletName, WalletURL: c.WalletURL, Key: key,
 		Platforms: platforms, TestMode: a.cfg.Mode == ModeTest,
 		DB: a.db, Sessions: a.sessions("wallet_provider", c.Tenant), Audit: log,
-		Secret: secret, AdminToken: string(token), Log: a.opt.Log, Now: a.opt.Now,
+		Secret: secret, AdminToken: string(token), Metrics: a.observed.provider, Log: a.opt.Log, Now: a.opt.Now,
 	})
 	if err != nil {
 		return err

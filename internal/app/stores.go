@@ -16,6 +16,7 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.openSessions(ctx); err != nil {
 		return err
 	}
+	a.backend = session.Metered(a.backend, a.registry, a.opt.Now)
 	a.health.Add("sessions", a.backend.Ping)
 	if a.cfg.Issuer == nil && a.cfg.Provider == nil {
 		return nil

@@ -20,6 +20,7 @@ func (a *App) addVerifier(c *VerifierConfig) error {
 	if err != nil {
 		return err
 	}
+	a.expiry.watch("verifier", c.Tenant, "request", key.Chain)
 	token, err := loadSecret("api_token_file", c.APIToken)
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func (a *App) addVerifier(c *VerifierConfig) error {
 		Tenant: c.Tenant, BaseURL: c.Origin, NameJA: c.NameJA, NameEN: c.NameEN, Key: key,
 		Sessions: a.sessions("verifier", c.Tenant), Formats: formats, Status: statuses,
 		APIToken: string(token), WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
-		TestMode: a.cfg.Mode == ModeTest, Now: now,
+		TestMode: a.cfg.Mode == ModeTest, Metrics: a.observed.verifier, Now: now,
 	})
 	if err != nil {
 		return err

@@ -151,6 +151,9 @@ func (s *Server) finish(c echo.Context, ev *event, start time.Time) {
 	}
 	if m := s.options.Metrics; m != nil {
 		m.Observe(s.options.Name, route, method, status, took)
+		if ev.code != "" {
+			m.Error(s.options.Name, route, ev.code)
+		}
 	}
 	s.endSpan(ev, route, method, status, start.Add(took))
 	attrs := []slog.Attr{

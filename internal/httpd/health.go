@@ -24,6 +24,7 @@ type Health struct {
 	mu     sync.Mutex
 	names  []string
 	checks map[string]func(context.Context) error
+	warn   []func() []string
 }
 
 // NewHealth returns a health without checks, which is ready.
@@ -43,6 +44,25 @@ func (h *Health) Add(name string, check func(context.Context) error) {
 	h.checks[name] = check
 }
 
+// Warn adds a source of warnings, such as of a certificate that ends soon. The
+// readiness shows them and stays what it is.
+func (h *Health) Warn(warnings func() []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.warn = append(h.warn, warnings)
+}
+
+// warnings is never nil, so that it is a list in JSON.
+func (h *Health) warnings() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := []string{}
+	for _, warnings := range h.warn {
+		out = append(out, warnings()...)
+	}
+	return out
+}
+
 // Drain makes the process unready for good.
 func (h *Health) Drain() { h.draining.Store(true) }
 
@@ -55,7 +75,7 @@ func (h *Health) Live() http.Handler {
 }
 
 // Ready answers 200 if all checks pass and 503 if one fails or the process is
-// draining, with the state of each check by name.
+// draining, with the state of each check by name and the warnings there are.
 func (h *Health) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
@@ -64,10 +84,10 @@ func (h *Health) Ready() http.Handler {
 		}
 		states, ok := h.run(r.Context())
 		if !ok {
-			writeHealth(w, http.StatusServiceUnavailable, map[string]any{"status": "failing", "checks": states})
+			writeHealth(w, http.StatusServiceUnavailable, map[string]any{"status": "failing", "checks": states, "warnings": h.warnings()})
 			return
 		}
-		writeHealth(w, http.StatusOK, map[string]any{"status": "ok", "checks": states})
+		writeHealth(w, http.StatusOK, map[string]any{"status": "ok", "checks": states, "warnings": h.warnings()})
 	})
 }
 

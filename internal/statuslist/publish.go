@@ -62,6 +62,8 @@ type PublisherConfig struct {
 	// Log is told when an older token is served because no new one could be
 	// made.
 	Log *slog.Logger
+	// Metrics are optional.
+	Metrics *Metrics
 }
 
 // Publisher makes the tokens of the lists of one owner. Its methods may be
@@ -121,7 +123,12 @@ func (p *Publisher) Current(ctx context.Context, tenant, listID string) (Publica
 		return Publication{}, ctx.Err()
 	case result := <-made:
 		if result.Err == nil {
-			return result.Val.(Publication), nil
+			pub := result.Val.(Publication)
+			p.c.Metrics.served(p.c.Lists.owner, tenant, pub, p.c.Now())
+			return pub, nil
+		}
+		if !errors.Is(result.Err, ErrUnknownList) {
+			p.c.Metrics.failed(p.c.Lists.owner, tenant)
 		}
 		last := p.lastOf(key)
 		if last.Token == "" || errors.Is(result.Err, ErrUnknownList) || !p.c.Now().Before(last.Expires) {
@@ -129,6 +136,7 @@ func (p *Publisher) Current(ctx context.Context, tenant, listID string) (Publica
 		}
 		p.c.Log.WarnContext(ctx, "serving an older status list", "tenant", tenant, "list", listID,
 			"issued", last.IssuedAt, "expires", last.Expires, "error", result.Err)
+		p.c.Metrics.served(p.c.Lists.owner, tenant, last, p.c.Now())
 		return last, nil
 	}
 }
@@ -158,6 +166,7 @@ func (p *Publisher) publish(ctx context.Context, key listKey, forced bool) (Publ
 		}
 		if stored {
 			p.remember(key, next)
+			p.c.Metrics.published(p.c.Lists.owner, key.tenant)
 			return next, nil
 		}
 	}

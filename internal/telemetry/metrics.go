@@ -31,6 +31,7 @@ type HTTPMetrics struct {
 	inFlight *prometheus.GaugeVec
 	panics   *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	errors   *prometheus.CounterVec
 }
 
 // NewHTTPMetrics registers the HTTP metrics. It panics if the registry has them
@@ -59,7 +60,11 @@ func NewHTTPMetrics(registry prometheus.Registerer) *HTTPMetrics {
 			Help: "Connections closed because a limit was reached, by server and limit (total or address).",
 		}, []string{"server", "limit"}),
 	}
-	registry.MustRegister(m.requests, m.duration, m.inFlight, m.panics, m.refused)
+	m.errors = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: Namespace, Subsystem: "http", Name: "errors_total",
+		Help: "Requests answered with an error, by server, route pattern and error code.",
+	}, []string{"server", "route", "code"})
+	registry.MustRegister(m.errors, m.requests, m.duration, m.inFlight, m.panics, m.refused)
 	return m
 }
 
@@ -75,6 +80,11 @@ func (m *HTTPMetrics) Begin(server string) (end func()) {
 func (m *HTTPMetrics) Observe(server, route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(server, route, method, statusClass(status)).Inc()
 	m.duration.WithLabelValues(server, route, method).Observe(took.Seconds())
+}
+
+// Error counts an error answer. The code is one of a closed list.
+func (m *HTTPMetrics) Error(server, route, code string) {
+	m.errors.WithLabelValues(server, route, code).Inc()
 }
 
 // Panic counts a handler that panicked.

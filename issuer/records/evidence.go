@@ -109,6 +109,25 @@ func (r *Records) EvidenceToCheck(ctx context.Context, tenant string, limit int)
 	return due, err
 }
 
+// OldestCheck returns when the evidence was last found good, or put down, that
+// has waited longest for a check: of what a credential or a grant which is
+// still good rests on. It returns the zero time if there is none.
+func (r *Records) OldestCheck(ctx context.Context, tenant string) (oldest time.Time, err error) {
+	err = r.DB.Read(ctx, func(tx *sql.Tx) error {
+		var at sql.NullInt64
+		if err := tx.QueryRowContext(ctx, `
+			SELECT MIN(e.checked_at) FROM evidence e
+			WHERE e.tenant = $1 AND e.revoked_at = 0 AND (`+inUse+`)`, tenant, r.Now().Unix()).Scan(&at); err != nil {
+			return fmt.Errorf("records: evidence: %w", err)
+		}
+		if at.Valid {
+			oldest = time.Unix(at.Int64, 0).UTC()
+		}
+		return nil
+	})
+	return oldest, err
+}
+
 // inUse is true of a row e of evidence that something rests on. In it $1 is
 // the tenant and $2 the present.
 const inUse = `

@@ -49,6 +49,9 @@ type Records struct {
 	// Cascade says whether credentials of a type fall with their evidence when
 	// it is revoked for a reason; nil means that all do.
 	Cascade func(credentialType, reason string) bool
+	// Revoked, if set, is told how many credentials became INVALID, and whether
+	// their evidence or a request was the cause.
+	Revoked func(tenant, cause string, n int)
 }
 
 // Allocation asks for room for a batch of credentials.

@@ -28,12 +28,13 @@ func (r *Records) RevokeByEvidence(ctx context.Context, tenant, pseudonym, reaso
 		if err := r.endGrants(ctx, tx, tenant, `evidence_pseudonym = $3`, pseudonym); err != nil {
 			return err
 		}
-		revoked, err = r.revokeWhere(ctx, tx, tenant, revocation{"evidence", reason, r.Cascade}, `evidence_pseudonym = $2`, pseudonym)
+		revoked, err = r.revokeWhere(ctx, tx, tenant, revocation{causeEvidence, reason, r.Cascade}, `evidence_pseudonym = $2`, pseudonym)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
+	r.tell(tenant, causeEvidence, revoked)
 	return revoked, nil
 }
 
@@ -49,11 +50,29 @@ func (r *Records) RevokeCredential(ctx context.Context, tenant, id, reason strin
 		if known == 0 {
 			return ErrCredentialUnknown
 		}
-		n, err := r.revokeWhere(ctx, tx, tenant, revocation{cause: "request", reason: reason}, `id = $2`, id)
+		n, err := r.revokeWhere(ctx, tx, tenant, revocation{cause: causeRequest, reason: reason}, `id = $2`, id)
 		changed = n == 1
 		return err
 	})
-	return changed && err == nil, err
+	if err != nil {
+		return false, err
+	}
+	if changed {
+		r.tell(tenant, causeRequest, 1)
+	}
+	return changed, nil
+}
+
+// The causes of revocations, for the audit trail and the metrics.
+const (
+	causeEvidence = "evidence"
+	causeRequest  = "request"
+)
+
+func (r *Records) tell(tenant, cause string, n int) {
+	if r.Revoked != nil && n > 0 {
+		r.Revoked(tenant, cause, n)
+	}
 }
 
 // revocation says why credentials are revoked.

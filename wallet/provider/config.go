@@ -66,7 +66,9 @@ type Config struct {
 	MaxKeys int
 	// Log is told when the platform for tests is in use. Optional.
 	Log *slog.Logger
-	Now func() time.Time
+	// Metrics are optional.
+	Metrics *Metrics
+	Now     func() time.Time
 }
 
 // Provider is the wallet provider of one tenant. It is safe for concurrent use.

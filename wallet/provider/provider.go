@@ -65,6 +65,7 @@ func (p *Provider) AttestClient(ctx context.Context, id string, r ClientAttestat
 		statement.Issuer = ""
 	}
 	response.ClientAttestation, err = attestation.SignClientAttestation(statement, p.cfg.Key)
+	p.cfg.Metrics.attested(p.cfg.Tenant, "client", err)
 	response.ExpiresIn = p.secondsUntil(a.expires)
 	return response, err
 }
@@ -94,6 +95,7 @@ func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRe
 		Certification: a.platform.Certification,
 		IssuedAt:      a.issued, ExpiresAt: a.expires, Status: p.statusRef(a.status),
 	}, p.cfg.Key)
+	p.cfg.Metrics.attested(p.cfg.Tenant, "key", err)
 	response.ExpiresIn = p.secondsUntil(a.expires)
 	return response, err
 }
@@ -113,7 +115,9 @@ func (p *Provider) Revoke(ctx context.Context, id string, r RevokeRequest) error
 	default:
 		return refuse(ReasonInvalidRequest, "reason is not one of those there are", nil)
 	}
-	return p.revokeInstance(ctx, id, r.Reason)
+	err := p.revokeInstance(ctx, id, r.Reason)
+	p.cfg.Metrics.revocation(p.cfg.Tenant, err)
+	return err
 }
 
 // AuthorizeOperator returns an [Error] unless the token is the operator's. The

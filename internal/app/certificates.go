@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// expiryNotice is how long before its end a certificate is warned about.
+	expiryNotice = 30 * 24 * time.Hour
+	// expiryReminder is how often the log says so again.
+	expiryReminder = 12 * time.Hour
+)
+
+// useTLS is the use of server certificates.
+const useTLS = "tls"
+
+// certificates watches the ends of the certificates of a process's own keys:
+// as a metric, in the log, and in the readiness. It is a prometheus.Collector.
+type certificates struct {
+	now   func() time.Time
+	log   *slog.Logger
+	gauge *prometheus.Desc
+
+	mu      sync.Mutex
+	watched []watchedCertificate
+}
+
+type watchedCertificate struct {
+	role, tenant, use string
+	ends              time.Time
+}
+
+func newCertificates(now func() time.Time, log *slog.Logger) *certificates {
+	return &certificates{now: now, log: log, gauge: prometheus.NewDesc("tegata_certificate_validity_seconds",
+		"Time until the first certificate in the chain of a key ends, by role, tenant and use; negative afterwards.",
+		[]string{"role", "tenant", "use"}, nil)}
+}
+
+// watchCertificates makes the ends of certificates seen.
+func (a *App) watchCertificates() {
+	a.expiry = newCertificates(a.opt.Now, a.opt.Log)
+	a.registry.MustRegister(a.expiry)
+	a.health.Add("certificates", a.expiry.ready)
+	a.health.Warn(a.expiry.warnings)
+	a.jobs = append(a.jobs, a.expiry.remind)
+}
+
+// watch adds the chain of a key.
+func (c *certificates) watch(role, tenant, use string, chain []*x509.Certificate) {
+	if len(chain) == 0 {
+		return
+	}
+	w := watchedCertificate{role, tenant, use, chain[0].NotAfter}
+	for _, certificate := range chain[1:] {
+		if certificate.NotAfter.Before(w.ends) {
+			w.ends = certificate.NotAfter
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watched = append(c.watched, w)
+}
+
+func (c *certificates) list() []watchedCertificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]watchedCertificate(nil), c.watched...)
+}
+
+// Describe implements prometheus.Collector.
+func (c *certificates) Describe(out chan<- *prometheus.Desc) { out <- c.gauge }
+
+// Collect implements prometheus.Collector.
+func (c *certificates) Collect(out chan<- prometheus.Metric) {
+	now := c.now()
+	for _, w := range c.list() {
+		out <- prometheus.MustNewConstMetric(c.gauge, prometheus.GaugeValue, w.ends.Sub(now).Seconds(), w.role, w.tenant, w.use)
+	}
+}
+
+// ending returns those that end soon or have ended.
+func (c *certificates) ending() (out []watchedCertificate) {
+	now := c.now()
+	for _, w := range c.list() {
+		if w.ends.Sub(now) < expiryNotice {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// warnings are for the readiness: the process works, and won't for long.
+func (c *certificates) warnings() (out []string) {
+	for _, w := range c.ending() {
+		out = append(out, fmt.Sprintf("%s %s %s: certificate valid until %s", w.role, w.tenant, w.use, w.ends.UTC().Format(time.RFC3339)))
+	}
+	return out
+}
+
+// ready fails if the certificate of a signer has ended: nobody would accept
+// what it signs. A server certificate is the business of whoever connects.
+func (c *certificates) ready(context.Context) error {
+	now := c.now()
+	for _, w := range c.ending() {
+		if w.use != useTLS && !now.Before(w.ends) {
+			return errors.New("the certificate of a signer has ended")
+		}
+	}
+	return nil
+}
+
+// remind logs what ends soon until ctx ends.
+func (c *certificates) remind(ctx context.Context) {
+	ticker := time.NewTicker(expiryReminder)
+	defer ticker.Stop()
+	for {
+		for _, w := range c.ending() {
+			level, message := slog.LevelWarn, "certificate ends soon"
+			if !c.now().Before(w.ends) {
+				level, message = slog.LevelError, "certificate has ended"
+			}
+			c.log.LogAttrs(ctx, level, message, slog.String("role", w.role), slog.String("tenant", w.tenant),
+				slog.String("use", w.use), slog.Time("valid_until", w.ends))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package app
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/statuslist"
+	"github.com/tegata-id/tegata/issuer"
+	"github.com/tegata-id/tegata/verifier"
+	"github.com/tegata-id/tegata/wallet/provider"
+)
+
+// roleMetrics are those of the roles and of what they share. They are made once
+// for a process, whichever roles it has.
+type roleMetrics struct {
+	issuer      *issuer.Metrics
+	verifier    *verifier.Metrics
+	provider    *provider.Metrics
+	statusLists *statuslist.Metrics
+	lists       *revocationLists
+}
+
+func newRoleMetrics(registry prometheus.Registerer, now func() time.Time) *roleMetrics {
+	m := &roleMetrics{
+		issuer: issuer.NewMetrics(registry), verifier: verifier.NewMetrics(registry), provider: provider.NewMetrics(registry),
+		statusLists: statuslist.NewMetrics(registry), lists: newRevocationLists(now),
+	}
+	registry.MustRegister(m.lists)
+	return m
+}
+
+// recentlyUsed is how long a revocation list counts after a certificate was
+// looked up in it. Those that nobody needs any more are not renewed, and their
+// age alarms nobody.
+const recentlyUsed = 2 * time.Hour
+
+// revocationLists tells how old the revocation lists of the issuers are. It is a
+// prometheus.Collector.
+type revocationLists struct {
+	now       func() time.Time
+	age, left *prometheus.Desc
+
+	mu       sync.Mutex
+	checkers map[string]*trust.CRLChecker // by tenant
+}
+
+func newRevocationLists(now func() time.Time) *revocationLists {
+	return &revocationLists{
+		now: now, checkers: map[string]*trust.CRLChecker{},
+		age: prometheus.NewDesc("tegata_crl_age_seconds",
+			"Time since the oldest revocation list in use was made, by tenant.", []string{"tenant"}, nil),
+		left: prometheus.NewDesc("tegata_crl_validity_seconds",
+			"Time until the first revocation list in use has to be replaced, by tenant; negative afterwards.", []string{"tenant"}, nil),
+	}
+}
+
+func (l *revocationLists) watch(tenant string, checker *trust.CRLChecker) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.checkers[tenant] = checker
+}
+
+// Describe implements prometheus.Collector.
+func (l *revocationLists) Describe(out chan<- *prometheus.Desc) { out <- l.age; out <- l.left }
+
+// Collect implements prometheus.Collector.
+func (l *revocationLists) Collect(out chan<- prometheus.Metric) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for tenant, checker := range l.checkers {
+		var oldest, first time.Time
+		for _, list := range checker.Held() {
+			if now.Sub(list.Used) > recentlyUsed {
+				continue
+			}
+			if oldest.IsZero() || list.ThisUpdate.Before(oldest) {
+				oldest = list.ThisUpdate
+			}
+			if first.IsZero() || list.NextUpdate.Before(first) {
+				first = list.NextUpdate
+			}
+		}
+		if oldest.IsZero() {
+			continue
+		}
+		out <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, now.Sub(oldest).Seconds(), tenant)
+		out <- prometheus.MustNewConstMetric(l.left, prometheus.GaugeValue, first.Sub(now).Seconds(), tenant)
+	}
+}

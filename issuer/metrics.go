@@ -1,0 +1,74 @@
+package issuer
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
+)
+
+// Metrics count what issuers do, by tenant. Labels come from configuration and
+// closed lists. A nil *Metrics drops everything.
+type Metrics struct {
+	issued   *prometheus.CounterVec
+	revoked  *prometheus.CounterVec
+	failures *prometheus.CounterVec
+	age      *prometheus.GaugeVec
+}
+
+// NewMetrics registers the metrics of all issuers of a process. It panics if the
+// registry has them already.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	options := func(name, help string) prometheus.Opts {
+		return prometheus.Opts{Namespace: "tegata", Subsystem: "issuer", Name: name, Help: help}
+	}
+	m := &Metrics{
+		issued: prometheus.NewCounterVec(prometheus.CounterOpts(options("credentials_issued_total",
+			"Credentials signed, by tenant, format and type.")), []string{"tenant", "format", "type"}),
+		revoked: prometheus.NewCounterVec(prometheus.CounterOpts(options("credentials_revoked_total",
+			"Credentials made INVALID, by tenant and cause (evidence or request).")), []string{"tenant", "cause"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts(options("recheck_failures_total",
+			"Rounds of rechecks in which evidence could not be looked up, by tenant.")), []string{"tenant"}),
+		age: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("recheck_age_seconds",
+			"Time since the evidence in use that was checked longest ago was checked, by tenant.")), []string{"tenant"}),
+	}
+	registry.MustRegister(m.issued, m.revoked, m.failures, m.age)
+	return m
+}
+
+// counting wraps the signing of credentials.
+func (m *Metrics) counting(tenant string, format credentials.Format, s Signer) Signer {
+	if m == nil {
+		return s
+	}
+	issue := s.Issue
+	s.Issue = func(d credentials.Draft, key *keys.Key) (string, error) {
+		credential, err := issue(d, key)
+		if err == nil {
+			m.issued.WithLabelValues(tenant, string(format), d.Type).Inc()
+		}
+		return credential, err
+	}
+	return s
+}
+
+// Revoked counts credentials that were made INVALID; see [records.Records].
+func (m *Metrics) Revoked(tenant, cause string, n int) {
+	if m != nil && n > 0 {
+		m.revoked.WithLabelValues(tenant, cause).Add(float64(n))
+	}
+}
+
+// rechecked tells how a round of rechecks left things.
+func (m *Metrics) rechecked(tenant string, failed bool, oldest time.Duration) {
+	if m == nil {
+		return
+	}
+	failures := m.failures.WithLabelValues(tenant) // shown as 0 from the start
+	if failed {
+		failures.Inc()
+	}
+	m.age.WithLabelValues(tenant).Set(max(0, oldest).Seconds())
+}
