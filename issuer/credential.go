@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
-	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
@@ -35,6 +35,10 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 	if err != nil {
 		return nil, err
 	}
+	cert, err := access.Evidence.OnCertificate()
+	if err != nil {
+		return nil, err
+	}
 	// Whoever asks for an encrypted answer must not get one in clear instead.
 	if err := i.Metadata().CheckEncryption(request.ResponseEncryption, false); err != nil {
 		return nil, err
@@ -43,10 +47,10 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 	if err != nil {
 		return nil, err
 	}
-	if err := i.stillGood(ctx, access.Evidence.Handle); err != nil {
+	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
-	drafts, err := i.drafts(ctx, access, configuration, holderKeys)
+	drafts, err := i.drafts(ctx, access, cert, configuration, holderKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -112,9 +116,12 @@ func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configurati
 }
 
 // stillGood asks once more whether the certificate has been revoked since the
-// person logged in.
-func (i *Issuer) stillGood(ctx context.Context, handle jpki.Handle) error {
-	revoked, err := i.revoked(ctx, handle)
+// person logged in. Without a certificate there is nothing to ask.
+func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) error {
+	if cert == nil {
+		return nil
+	}
+	revoked, err := i.revoked(ctx, cert.Handle)
 	if err != nil {
 		return fmt.Errorf("%w: %w", evidence.ErrUnavailable, err)
 	}
@@ -124,10 +131,15 @@ func (i *Issuer) stillGood(ctx context.Context, handle jpki.Handle) error {
 	return nil
 }
 
-// drafts counts the batch, commits it, and returns what is to be signed.
-func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, c *Configuration, holderKeys []crypto.PublicKey) ([]credentials.Draft, error) {
+// drafts counts the batch, commits it, and returns what is to be signed. cert is
+// nil if the evidence rests on none.
+func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, cert *evidence.Certificate, c *Configuration, holderKeys []crypto.PublicKey) ([]credentials.Draft, error) {
 	now := i.cfg.Now()
-	ends, err := validUntil(now, i.cfg.MaxValidity, access.Evidence.Ends, i.cfg.Signers[c.Format].Key.Chain[0].NotAfter)
+	limits := []time.Time{i.cfg.Signers[c.Format].Key.Chain[0].NotAfter}
+	if cert != nil {
+		limits = append(limits, cert.Ends)
+	}
+	ends, err := validUntil(now, i.cfg.MaxValidity, limits...)
 	if err != nil {
 		return nil, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential ends too soon")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 
+	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
 )
@@ -17,7 +18,7 @@ type grantRecords struct{ *Issuer }
 // Start records the grant with the evidence it rests on and how much may come
 // out of it.
 func (i grantRecords) Start(ctx context.Context, g oauth.Grant) error {
-	sealed, err := i.sealer.Seal(i.cfg.Tenant, g.Evidence.Pseudonym, g.Evidence.Handle)
+	cert, err := g.Evidence.OnCertificate()
 	if err != nil {
 		return err
 	}
@@ -25,19 +26,13 @@ func (i grantRecords) Start(ctx context.Context, g oauth.Grant) error {
 	for _, id := range g.Configurations {
 		limits[id] = i.cfg.CredentialsPerGrant
 	}
-	err = i.cfg.Records.StartGrant(ctx, i.cfg.Tenant, records.Grant{
-		ID:           g.ID,
-		EvidenceKind: string(g.Evidence.Kind),
-		Evidence: &records.Evidence{
-			Pseudonym:    g.Evidence.Pseudonym,
-			Kind:         string(g.Evidence.Kind),
-			IssuerKeyID:  hex.EncodeToString(g.Evidence.Handle.IssuerKeyID),
-			SealedHandle: sealed,
-			NextCheck:    i.cfg.Now().Add(i.cfg.RecheckInterval),
-		},
-		Expires: g.Expires,
-		Limits:  limits,
-	})
+	grant := records.Grant{ID: g.ID, EvidenceKind: string(g.Evidence.Kind), Expires: g.Expires, Limits: limits}
+	if cert != nil {
+		if grant.Evidence, err = i.toRecheck(g.Evidence.Kind, cert); err != nil {
+			return err
+		}
+	}
+	err = i.cfg.Records.StartGrant(ctx, i.cfg.Tenant, grant)
 	switch {
 	case errors.Is(err, records.ErrGrantExists):
 		return errors.Join(oauth.ErrGrantExists, err)
@@ -45,6 +40,21 @@ func (i grantRecords) Start(ctx context.Context, g oauth.Grant) error {
 		return errors.Join(oauth.ErrGrantRefused, err)
 	}
 	return err
+}
+
+// toRecheck is what the re-check job gets of a certificate.
+func (i grantRecords) toRecheck(kind evidence.Kind, cert *evidence.Certificate) (*records.Evidence, error) {
+	sealed, err := i.sealer.Seal(i.cfg.Tenant, cert.Pseudonym, cert.Handle)
+	if err != nil {
+		return nil, err
+	}
+	return &records.Evidence{
+		Pseudonym:    cert.Pseudonym,
+		Kind:         string(kind),
+		IssuerKeyID:  hex.EncodeToString(cert.Handle.IssuerKeyID),
+		SealedHandle: sealed,
+		NextCheck:    i.cfg.Now().Add(i.cfg.RecheckInterval),
+	}, nil
 }
 
 // Revoke ends the grant of a code that was used twice.

@@ -25,11 +25,13 @@ import (
 const (
 	ReasonUnauthorized         = "unauthorized"
 	ReasonUnknownConfiguration = "unknown_configuration"
+	ReasonUnusablePerson       = "unusable_person"
 )
 
 type handler struct {
 	issuer     *Issuer
 	authorizer Authorizer
+	codes      PreAuthorizer
 	// endpoint is the URL of the credential endpoint, for DPoP proofs.
 	endpoint string
 	// adminToken is the SHA-256 of the operator's token.
@@ -43,7 +45,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	asMetadata := server.Metadata(pages.Endpoints())
 	metadata := i.Metadata()
 	x := &handler{
-		issuer: i, authorizer: server,
+		issuer: i, authorizer: server, codes: server,
 		endpoint: i.cfg.ID + pathCredential, adminToken: sha256.Sum256(adminToken),
 	}
 
@@ -51,6 +53,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	public.GET("/.well-known/openid-credential-issuer"+path, document(metadata))
 	public.GET("/.well-known/oauth-authorization-server"+path, document(asMetadata))
 	public.GET(path+pathStatusList, x.statusList)
+	public.GET(path+pathOffer, x.offer)
 
 	protocol := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS())
 	protocol.POST(pathNonce, x.nonce)
@@ -58,7 +61,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	protocol.POST(pathCredential, x.credential, httpd.BodyLimit(maxCredentialRequest))
 	protocol.OPTIONS(pathCredential, httpd.Preflight(http.MethodPost))
 
-	h.Echo().POST(path+pathOffers, x.offer)
+	h.Echo().POST(path+pathOffers, x.makeOffer)
 	h.Echo().GET(path+pathStylesheet, asset("text/css; charset=utf-8", web.Stylesheet()))
 	h.Echo().GET(path+pathScript, asset("text/javascript; charset=utf-8", web.Script()))
 }
@@ -145,43 +148,6 @@ func acceptsStatusList(accept string) bool {
 		}
 	}
 	return false
-}
-
-type offerRequest struct {
-	ConfigurationIDs []string `json:"credential_configuration_ids"`
-}
-
-type offerResponse struct {
-	Offer *openid4vci.CredentialOffer `json:"credential_offer"`
-	// Link opens a wallet with the offer in it.
-	Link string `json:"link"`
-	// ExpiresIn is in seconds.
-	ExpiresIn int `json:"expires_in"`
-}
-
-func (x *handler) offer(c echo.Context) error {
-	if !x.isAdmin(c.Request()) {
-		c.Response().Header().Set("WWW-Authenticate", "Bearer")
-		return &httpd.Error{Status: http.StatusUnauthorized, Code: ReasonUnauthorized, Description: "the operator's token is needed"}
-	}
-	var request offerRequest
-	if err := httpd.JSON(c, &request); err != nil {
-		return err
-	}
-	offer, err := x.issuer.Offer(c.Request().Context(), request.ConfigurationIDs)
-	switch {
-	case errors.Is(err, ErrUnknownConfiguration):
-		return &httpd.Error{Status: http.StatusBadRequest, Code: ReasonUnknownConfiguration, Description: "name credential configurations of this issuer, each once"}
-	case err != nil:
-		return httpd.Unavailable(err)
-	}
-	link, err := openid4vci.OfferLink{Offer: offer}.String(openid4vci.SchemeOffer)
-	if err != nil {
-		return err
-	}
-	return httpd.WriteJSON(c, http.StatusCreated, offerResponse{
-		Offer: offer, Link: link, ExpiresIn: int(x.issuer.cfg.OfferLifetime / time.Second),
-	})
 }
 
 // isAdmin compares digests, so that neither content nor length of the token

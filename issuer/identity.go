@@ -19,8 +19,8 @@ func identitySDJWTClaims() []Claim {
 		{credentials.PathOf("given_name"), false, labels("名", "Given name")},
 		{credentials.PathOf("birthdate"), false, labels("生年月日", "Date of birth")},
 		{credentials.PathOf("sex"), true, labels("性別", "Sex")},
-		{credentials.PathOf("address", "formatted"), true, labels("住所", "Address")},
-		{credentials.PathOf("address", "country"), true, labels("住所の国", "Country of the address")},
+		{credentials.PathOf("address", "formatted"), false, labels("住所", "Address")},
+		{credentials.PathOf("address", "country"), false, labels("住所の国", "Country of the address")},
 		{credentials.PathOf("address_substitutes"), false, labels("住所の代替文字", "Substituted characters of the address")},
 	}
 	for _, age := range ageThresholds {
@@ -38,10 +38,12 @@ func identitySDJWT(p *source.Person, today credentials.FullDate) credentials.Obj
 		"name":            credentials.Text(p.Name),
 		"name_normalized": credentials.Text(p.NormalizedName()),
 		"sex":             credentials.Int(p.Sex),
-		"address": credentials.Object{
+	}
+	if p.Address != "" {
+		claims["address"] = credentials.Object{
 			"formatted": credentials.Text(p.Address),
 			"country":   credentials.Text("JP"),
-		},
+		}
 	}
 	addSubstitutes(claims, p)
 	if family, given, ok := p.FamilyAndGivenName(); ok {
@@ -63,7 +65,7 @@ func identityMdocClaims() []Claim {
 		{credentials.PathOf(identityNamespace, "name"), true, labels("氏名", "Name")},
 		{credentials.PathOf(identityNamespace, "name_normalized"), true, labels("氏名（比較用）", "Name, normalised")},
 		{credentials.PathOf(identityNamespace, "name_substitutes"), false, labels("氏名の代替文字", "Substituted characters of the name")},
-		{credentials.PathOf(identityNamespace, "address"), true, labels("住所", "Address")},
+		{credentials.PathOf(identityNamespace, "address"), false, labels("住所", "Address")},
 		{credentials.PathOf(identityNamespace, "address_substitutes"), false, labels("住所の代替文字", "Substituted characters of the address")},
 		{credentials.PathOf(isoNamespace, "sex"), true, labels("性別", "Sex")},
 		{credentials.PathOf(isoNamespace, "birth_date"), false, labels("生年月日", "Date of birth")},
@@ -81,7 +83,9 @@ func identityMdoc(p *source.Person, today credentials.FullDate) credentials.Obje
 	own := credentials.Object{
 		"name":            credentials.Text(p.Name),
 		"name_normalized": credentials.Text(p.NormalizedName()),
-		"address":         credentials.Text(p.Address),
+	}
+	if p.Address != "" {
+		own["address"] = credentials.Text(p.Address)
 	}
 	addSubstitutes(own, p)
 	iso := credentials.Object{"sex": credentials.Int(p.Sex)}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/statuslist"
@@ -93,7 +94,9 @@ type Issuer struct {
 	cfg    Config
 	nonces *nonces
 	offers *session.Objects[offer]
-	sealer *evidence.Sealer
+	// documents are the offers that were made by reference.
+	documents *session.Objects[openid4vci.CredentialOffer]
+	sealer    *evidence.Sealer
 }
 
 // New returns an issuer.
@@ -128,10 +131,11 @@ func New(cfg Config) (*Issuer, error) {
 		return nil, err
 	}
 	i := &Issuer{
-		cfg:    cfg,
-		nonces: n,
-		offers: session.NewObjects[offer](cfg.Sessions, "offer", cfg.OfferLifetime),
-		sealer: sealer,
+		cfg:       cfg,
+		nonces:    n,
+		offers:    session.NewObjects[offer](cfg.Sessions, "offer", cfg.OfferLifetime),
+		documents: session.NewObjects[openid4vci.CredentialOffer](cfg.Sessions, "offerdoc", cfg.OfferLifetime),
+		sealer:    sealer,
 	}
 	if err := i.Metadata().ValidateAll(cfg.ID); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ const (
 	pathNonce      = "/nonce"
 	pathCredential = "/credential"
 	pathStatusList = "/status-lists/:id"
+	pathOffer      = "/offers/:id"
 	pathOffers     = "/admin/offers"
 	pathStylesheet = "/assets/issuer.css"
 	pathScript     = "/assets/issuer.js"

@@ -38,7 +38,7 @@ type AuthorizationServerMetadata struct {
 	IssParameterSupported bool `json:"authorization_response_iss_parameter_supported,omitempty"`
 	// AnonymousPreAuthorized admits token requests with a pre-authorized code
 	// but without a client (section 12.3).
-	AnonymousPreAuthorized bool `json:"pre-authorized_grant_anonymous_access_supported,omitempty"`
+	AnonymousPreAuthorized bool `json:"pre-authorized_grant_anonymous_access_supported"`
 }
 
 // ParseAuthorizationServerMetadata reads and validates the metadata of the

@@ -24,11 +24,23 @@ const (
 	// KindJPKISignature is a challenge signed with the JPKI signature
 	// certificate in the browser session that started it.
 	KindJPKISignature Kind = "jpki-signature"
+	// KindBackOffice is the word of the issuer's own staff, who identified the
+	// person by means of their own. No JPKI certificate takes part in it.
+	KindBackOffice Kind = "back-office"
 )
 
 // Evidence is the outcome of a proof that held.
 type Evidence struct {
 	Kind Kind
+	// Certificate is what the proof was made with: nil for [KindBackOffice] and
+	// for no other kind. Whoever acts on it asks [Evidence.OnCertificate].
+	Certificate *Certificate
+	// VerifiedAt is when the proof was checked.
+	VerifiedAt time.Time
+}
+
+// Certificate is what is kept of a certificate that evidence rests on.
+type Certificate struct {
 	// Attributes are the four basic attributes of the certificate.
 	Attributes jpki.Attributes
 	// Pseudonym names the certificate to this issuer alone, to match it with
@@ -40,8 +52,25 @@ type Evidence struct {
 	// Ends is when the certificate expires. It falls on a birthday and must
 	// not be shown or derived from in public.
 	Ends time.Time
-	// VerifiedAt is when the proof was checked.
-	VerifiedAt time.Time
+}
+
+// BackOffice returns the evidence that the issuer's staff vouch for a person.
+func BackOffice(now time.Time) *Evidence {
+	return &Evidence{Kind: KindBackOffice, VerifiedAt: now}
+}
+
+// OnCertificate returns the certificate that must still be good for the
+// evidence to hold, or nil if it rests on none. It is an error if kind and
+// certificate don't belong together: evidence whose certificate got lost must
+// not pass for evidence that never had one.
+func (e *Evidence) OnCertificate() (*Certificate, error) {
+	switch {
+	case e == nil:
+		return nil, errors.New("there is no evidence")
+	case (e.Kind == KindBackOffice) != (e.Certificate == nil):
+		return nil, fmt.Errorf("evidence of kind %s with the wrong parts", e.Kind)
+	}
+	return e.Certificate, nil
 }
 
 // ErrRefused says that a proof does not hold. The text of errors that wrap it
@@ -95,11 +124,13 @@ func (j *JPKI) Verify(ctx context.Context, c Challenge, certificate, signature [
 		return nil, err
 	}
 	return &Evidence{
-		Kind:       KindJPKISignature,
-		Attributes: *attributes,
-		Pseudonym:  pseudonym,
-		Handle:     handle,
-		Ends:       cert.NotAfter,
+		Kind: KindJPKISignature,
+		Certificate: &Certificate{
+			Attributes: *attributes,
+			Pseudonym:  pseudonym,
+			Handle:     handle,
+			Ends:       cert.NotAfter,
+		},
 		VerifiedAt: now,
 	}, nil
 }

@@ -10,8 +10,12 @@
 // an access token that is bound to its DPoP key (dpop.go, RFC 9449), and the
 // credential endpoint asks [Server.Authenticate] what a token allows.
 //
-// Four objects carry that state, each under a secret of its own: the pushed
-// request, the login, the code and the access token. All live in the session
+// A pre-authorized code (preauthorized.go, OpenID4VCI 1.0 section 3.5) takes the
+// place of all that comes before the token: the issuer's staff have identified
+// the person, and the wallet shows with the transaction code that it is theirs.
+//
+// Five objects carry that state, each under a secret of its own: the pushed
+// request, the login, the two kinds of code and the access token. All live in the session
 // store. What must not happen twice even if that store forgets, a credential
 // for a grant, is counted in SQL by whoever issues; the package only starts
 // and revokes grants there.

@@ -20,7 +20,7 @@ func (s *Server) Metadata(e Endpoints) openid4vci.AuthorizationServerMetadata {
 		RequirePAR:                         true,
 		ResponseTypesSupported:             []string{"code"},
 		ResponseModesSupported:             []string{"query"},
-		GrantTypesSupported:                []string{openid4vci.GrantAuthorizationCode},
+		GrantTypesSupported:                []string{openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized},
 		CodeChallengeMethodsSupported:      []string{openid4vci.ChallengeMethodS256},
 		AuthMethodsSupported:               []string{"attest_jwt_client_auth"},
 		ClientAttestationSigningAlgorithms: algorithms,

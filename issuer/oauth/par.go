@@ -70,7 +70,7 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 	if err != nil {
 		return nil, err
 	}
-	if err := s.registered(client.ID, request.RedirectURI); err != nil {
+	if err := s.returnsTo(client.ID, request.RedirectURI); err != nil {
 		return nil, err
 	}
 	request.Client = *client
@@ -95,19 +95,26 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 	}, nil
 }
 
-// registered checks client and redirect_uri against the registered wallets.
-func (s *Server) registered(clientID, redirectURI string) error {
+// registered checks the client against the registered wallets and returns its
+// registration, or nil if every attested wallet is let in.
+func (s *Server) registered(clientID string) (*Wallet, error) {
 	if len(s.cfg.Wallets) == 0 {
-		return nil
+		return nil, nil
 	}
 	i := slices.IndexFunc(s.cfg.Wallets, func(w Wallet) bool { return w.ID == clientID })
 	if i < 0 {
-		return refuse(openid4vci.CodeInvalidClient, "the wallet is not registered here", nil)
+		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet is not registered here", nil)
 	}
-	if !slices.Contains(s.cfg.Wallets[i].RedirectURIs, redirectURI) {
+	return &s.cfg.Wallets[i], nil
+}
+
+// returnsTo checks a redirect_uri against those of the registered client.
+func (s *Server) returnsTo(clientID, redirectURI string) error {
+	wallet, err := s.registered(clientID)
+	if err == nil && wallet != nil && !slices.Contains(wallet.RedirectURIs, redirectURI) {
 		return refuse(openid4vci.CodeInvalidRequest, "redirect_uri is not registered for this wallet", nil)
 	}
-	return nil
+	return err
 }
 
 func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest, error) {
@@ -169,21 +176,10 @@ func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest,
 // requested reads which configurations are wanted, by authorization_details
 // and by scope (OpenID4VCI 1.0 section 5.1). Unknown scopes are ignored.
 func (s *Server) requested(form Params) (ids []string, details bool, err error) {
-	if form.Has("authorization_details") {
-		list, err := openid4vci.ParseAuthorizationDetails([]byte(form.Get("authorization_details")))
-		if err != nil {
-			return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "authorization_details are not valid", err)
+	if details = form.Has("authorization_details"); details {
+		if ids, err = s.detailed(form.Get("authorization_details")); err != nil {
+			return nil, false, err
 		}
-		for _, d := range list {
-			if _, known := s.configuration(d.CredentialConfigurationID); !known {
-				return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "unknown credential_configuration_id", nil)
-			}
-			if d.Locations != nil && !slices.Contains(d.Locations, s.cfg.Issuer) {
-				return nil, false, refuse(openid4vci.CodeInvalidAuthorizationDetails, "locations names another credential issuer", nil)
-			}
-			ids = append(ids, d.CredentialConfigurationID)
-		}
-		details = true
 	}
 	for _, scope := range strings.Fields(form.Get("scope")) {
 		for _, c := range s.cfg.Configurations {
@@ -198,6 +194,24 @@ func (s *Server) requested(form Params) (ids []string, details bool, err error) 
 		return nil, false, refuse(openid4vci.CodeInvalidScope, "nothing that can be issued is requested", nil)
 	}
 	return ids, details, nil
+}
+
+// detailed reads the configurations that authorization_details name.
+func (s *Server) detailed(value string) (ids []string, err error) {
+	list, err := openid4vci.ParseAuthorizationDetails([]byte(value))
+	if err != nil {
+		return nil, refuse(openid4vci.CodeInvalidAuthorizationDetails, "authorization_details are not valid", err)
+	}
+	for _, d := range list {
+		if _, known := s.configuration(d.CredentialConfigurationID); !known {
+			return nil, refuse(openid4vci.CodeInvalidAuthorizationDetails, "unknown credential_configuration_id", nil)
+		}
+		if d.Locations != nil && !slices.Contains(d.Locations, s.cfg.Issuer) {
+			return nil, refuse(openid4vci.CodeInvalidAuthorizationDetails, "locations names another credential issuer", nil)
+		}
+		ids = append(ids, d.CredentialConfigurationID)
+	}
+	return ids, nil
 }
 
 // validRedirectURI accepts https URIs and private-use schemes (RFC 8252

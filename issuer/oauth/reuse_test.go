@@ -55,7 +55,7 @@ func (g *grants) Revoke(_ context.Context, id string) error {
 type anybody struct{}
 
 func (anybody) Verify(context.Context, evidence.Challenge, []byte, []byte) (*evidence.Evidence, error) {
-	return &evidence.Evidence{Kind: evidence.KindJPKISignature, Pseudonym: "p"}, nil
+	return &evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: &evidence.Certificate{Pseudonym: "p"}}, nil
 }
 
 func (anybody) Person(context.Context, *evidence.Evidence) (*source.Person, error) {

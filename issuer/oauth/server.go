@@ -64,7 +64,7 @@ var ErrGrantRefused = errors.New("grant refused")
 
 // Grant is a person's agreement.
 type Grant struct {
-	// ID is derived from the authorization code.
+	// ID is derived from the authorization code or the pre-authorized code.
 	ID             string
 	Configurations []string
 	Evidence       *evidence.Evidence
@@ -99,16 +99,20 @@ type Lifetimes struct {
 	// Challenge is for signing, within the login.
 	Challenge time.Duration
 	Code      time.Duration
-	Token     time.Duration
+	// PreAuthorized is for a pre-authorized code, from when it was made until
+	// the wallet has come with it.
+	PreAuthorized time.Duration
+	Token         time.Duration
 }
 
 // DefaultLifetimes are those that the documentation names.
 var DefaultLifetimes = Lifetimes{
-	Request:   60 * time.Second,
-	Login:     10 * time.Minute,
-	Challenge: 5 * time.Minute,
-	Code:      60 * time.Second,
-	Token:     5 * time.Minute,
+	Request:       60 * time.Second,
+	Login:         10 * time.Minute,
+	Challenge:     5 * time.Minute,
+	Code:          60 * time.Second,
+	PreAuthorized: 5 * time.Minute,
+	Token:         5 * time.Minute,
 }
 
 // Wallet is a registered client. A wallet attestation says that an instance is
@@ -156,6 +160,7 @@ type Server struct {
 	requests *session.Objects[pushedRequest]
 	logins   *session.Objects[login]
 	codes    *session.Objects[code]
+	offered  *session.Objects[preAuthorized]
 	tokens   *session.Objects[Access]
 }
 
@@ -167,6 +172,7 @@ func New(cfg Config) *Server {
 		requests: session.NewObjects[pushedRequest](cfg.Sessions, "par", l.Request+l.Login),
 		logins:   session.NewObjects[login](cfg.Sessions, "login", l.Login),
 		codes:    session.NewObjects[code](cfg.Sessions, "code", l.Code),
+		offered:  session.NewObjects[preAuthorized](cfg.Sessions, "preauth", l.PreAuthorized),
 		tokens:   session.NewObjects[Access](cfg.Sessions, "token", l.Token),
 	}
 }

@@ -67,12 +67,14 @@ func (s *Server) Token(ctx context.Context, endpoint string, h ClientHeaders, fo
 		return nil, err
 	}
 	switch form.Get("grant_type") {
-	case "authorization_code":
+	case openid4vci.GrantAuthorizationCode:
 		return s.exchangeCode(ctx, client, dpopKey, form)
+	case openid4vci.GrantPreAuthorized:
+		return s.exchangePreAuthorized(ctx, client, dpopKey, form)
 	case "":
 		return nil, refuse(openid4vci.CodeInvalidRequest, "grant_type is missing", nil)
 	}
-	return nil, refuse(openid4vci.CodeUnsupportedGrantType, "grant_type must be authorization_code", nil)
+	return nil, refuse(openid4vci.CodeUnsupportedGrantType, "grant_type must be authorization_code or that of a pre-authorized code", nil)
 }
 
 const badCode = "the code is unknown, has expired, was used, or was issued for another client or request"
@@ -107,52 +109,62 @@ func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey strin
 	if !s.cfg.Now().Before(c.Expires) {
 		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
 	}
-	// The grant comes first: it decides who is the one to redeem the code, and
-	// whoever comes second, even at the same time, has something to revoke.
-	expires := s.cfg.Now().Add(s.cfg.Lifetimes.Token)
-	err = s.cfg.Grants.Start(ctx, Grant{ID: grantID, Configurations: request.Configurations, Evidence: c.Evidence, Expires: expires})
-	switch {
-	case errors.Is(err, ErrGrantExists):
-		return nil, s.reused(ctx, grantID, "")
-	case errors.Is(err, ErrGrantRefused):
-		return nil, refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
-	case err != nil:
-		return nil, unavailable(err)
-	}
-	c.Used, c.Token = true, newSecret()
-	if err := s.codes.Swap(ctx, secret, version, c); err != nil {
-		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
-	}
-	return s.issueToken(ctx, grantID, c, dpopKey, expires)
-}
-
-func (s *Server) issueToken(ctx context.Context, grantID string, c code, dpopKey string, expires time.Time) (*openid4vci.TokenResponse, error) {
-	request := c.Request
-	err := s.tokens.Put(ctx, c.Token, Access{
+	access := Access{
 		GrantID:        grantID,
-		ClientID:       request.Client.ID,
-		InstanceKey:    request.Client.InstanceKey,
+		ClientID:       client.ID,
+		InstanceKey:    client.InstanceKey,
 		DPoPKey:        dpopKey,
 		Configurations: request.Configurations,
 		Details:        request.Details,
 		Evidence:       c.Evidence,
 		Person:         c.Person,
-		Expires:        expires,
+	}
+	return s.redeem(ctx, access, func(token string) error {
+		c.Used, c.Token = true, token
+		return s.codes.Swap(ctx, secret, version, c)
 	})
-	if err != nil {
+}
+
+// redeem starts the grant that a code stands for and issues its token. mark
+// remembers in the session store that the code was used, and for which token.
+//
+// The grant comes first: it decides who is the one to redeem the code, and
+// whoever comes second, even at the same time, has something to revoke.
+func (s *Server) redeem(ctx context.Context, access Access, mark func(token string) error) (*openid4vci.TokenResponse, error) {
+	access.Expires = s.cfg.Now().Add(s.cfg.Lifetimes.Token)
+	err := s.cfg.Grants.Start(ctx, Grant{
+		ID: access.GrantID, Configurations: access.Configurations, Evidence: access.Evidence, Expires: access.Expires,
+	})
+	switch {
+	case errors.Is(err, ErrGrantExists):
+		return nil, s.reused(ctx, access.GrantID, "")
+	case errors.Is(err, ErrGrantRefused):
+		return nil, refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
+	case err != nil:
 		return nil, unavailable(err)
 	}
+	token := newSecret()
+	if err := mark(token); err != nil {
+		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
+	}
+	if err := s.tokens.Put(ctx, token, access); err != nil {
+		return nil, unavailable(err)
+	}
+	return s.tokenResponse(token, access), nil
+}
+
+func (s *Server) tokenResponse(token string, access Access) *openid4vci.TokenResponse {
 	response := &openid4vci.TokenResponse{
-		AccessToken: c.Token,
+		AccessToken: token,
 		TokenType:   "DPoP",
 		ExpiresIn:   int64(s.cfg.Lifetimes.Token.Seconds()),
 	}
 	var scopes []string
-	for _, id := range request.Configurations {
+	for _, id := range access.Configurations {
 		if configuration, ok := s.configuration(id); ok {
 			scopes = append(scopes, configuration.Scope)
 		}
-		if request.Details {
+		if access.Details {
 			response.AuthorizationDetails = append(response.AuthorizationDetails, openid4vci.AuthorizationDetail{
 				Type:                      openid4vci.DetailType,
 				CredentialConfigurationID: id,
@@ -161,7 +173,7 @@ func (s *Server) issueToken(ctx context.Context, grantID string, c code, dpopKey
 		}
 	}
 	response.Scope = strings.Join(scopes, " ")
-	return response, nil
+	return response
 }
 
 // reused ends what the first use of a code gave: whoever comes second may be

@@ -44,7 +44,14 @@ type Certificate struct{}
 
 // Person implements the issuer's source of claims. Errors wrap [ErrUnusable].
 func (Certificate) Person(_ context.Context, e *evidence.Evidence) (*Person, error) {
-	a := e.Attributes
+	cert, err := e.OnCertificate()
+	if err != nil {
+		return nil, err
+	}
+	if cert == nil {
+		return nil, fmt.Errorf("%w: there is no certificate to read", ErrUnusable)
+	}
+	a := cert.Attributes
 	for _, text := range []string{a.Name, a.Address} {
 		if err := checkText(text); err != nil {
 			return nil, err

@@ -20,10 +20,14 @@ func hanako() jpki.Attributes {
 	}
 }
 
+func signed(a jpki.Attributes) *evidence.Evidence {
+	return &evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: &evidence.Certificate{Attributes: a}}
+}
+
 func TestPerson(t *testing.T) {
 	t.Parallel()
 	a := hanako()
-	got, err := source.Certificate{}.Person(t.Context(), &evidence.Evidence{Attributes: a})
+	got, err := source.Certificate{}.Person(t.Context(), signed(a))
 	want := &source.Person{
 		Name: a.Name, NameSubstitutes: a.NameSubstitutes, Address: a.Address, AddressSubstitutes: a.AddressSubstitutes,
 		BirthDate: a.BirthDate, Sex: 2,
@@ -33,7 +37,7 @@ func TestPerson(t *testing.T) {
 	}
 	for gender, sex := range map[int]int{1: 1, 2: 2, 3: 0, 0: 0} {
 		a.Gender = gender
-		if p, err := (source.Certificate{}).Person(t.Context(), &evidence.Evidence{Attributes: a}); err != nil || p.Sex != sex {
+		if p, err := (source.Certificate{}).Person(t.Context(), signed(a)); err != nil || p.Sex != sex {
 			t.Errorf("gender %d is sex %d, %v", gender, p.Sex, err)
 		}
 	}
@@ -53,11 +57,11 @@ func TestNegText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := hanako()
-			if _, err := (source.Certificate{}).Person(t.Context(), &evidence.Evidence{Attributes: a}); err != nil {
+			if _, err := (source.Certificate{}).Person(t.Context(), signed(a)); err != nil {
 				t.Fatalf("honest twin: %v", err)
 			}
 			spoil(&a)
-			if _, err := (source.Certificate{}).Person(t.Context(), &evidence.Evidence{Attributes: a}); !errors.Is(err, source.ErrUnusable) {
+			if _, err := (source.Certificate{}).Person(t.Context(), signed(a)); !errors.Is(err, source.ErrUnusable) {
 				t.Errorf("error = %v", err)
 			}
 		})

@@ -1,0 +1,157 @@
+package oauth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/source"
+)
+
+// MaxTxCodeAttempts is how many transaction codes are compared for one
+// pre-authorized code, over all replicas; then the code is invalid (OpenID4VCI
+// 1.0 section 13.6.3).
+const MaxTxCodeAttempts = 5
+
+// PreAuthorization is what somebody at the issuer has decided: what a person
+// gets who has identified themselves before and elsewhere.
+type PreAuthorization struct {
+	Configurations []string
+	Evidence       *evidence.Evidence
+	Person         *source.Person
+	// TxCode is the transaction code that must come with the pre-authorized
+	// code, or empty for none. Without one, whoever sees the offer can take it.
+	TxCode string
+}
+
+// preAuthorized is what a pre-authorized code stands for. As with
+// authorization codes it is marked as used and not deleted.
+type preAuthorized struct {
+	Configurations []string
+	Evidence       *evidence.Evidence
+	Person         *source.Person
+	// TxCode is the digest of the transaction code, or empty.
+	TxCode []byte
+	// Expires ends the code; the record lives on to notice a second use.
+	Expires time.Time
+	Used    bool
+	// Token is the access token that the first use gave.
+	Token string
+}
+
+// PreAuthorize returns a pre-authorized code, and when it expires. The error is
+// that of the session store.
+func (s *Server) PreAuthorize(ctx context.Context, p PreAuthorization) (code string, expires time.Time, err error) {
+	code, expires = newSecret(), s.cfg.Now().Add(s.cfg.Lifetimes.PreAuthorized)
+	c := preAuthorized{Configurations: p.Configurations, Evidence: p.Evidence, Person: p.Person, Expires: expires}
+	if p.TxCode != "" {
+		c.TxCode = txDigest(code, p.TxCode)
+	}
+	err = s.offered.PutUntil(ctx, code, c, expires.Add(s.cfg.Lifetimes.Token))
+	return code, expires, err
+}
+
+// txDigest is what is kept of a transaction code and compared: always of one
+// length, however long what the wallet sent.
+func txDigest(code, txCode string) []byte {
+	mac := hmac.New(sha256.New, []byte(code))
+	mac.Write([]byte(txCode))
+	return mac.Sum(nil)
+}
+
+// exchangePreAuthorized answers a token request with a pre-authorized code
+// (OpenID4VCI 1.0 section 6.1). Only attested wallets get here, so that a code
+// that was photographed is of use in none of the attacker's making.
+func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpopKey string, form Params) (*openid4vci.TokenResponse, error) {
+	if _, err := s.registered(client.ID); err != nil {
+		return nil, err
+	}
+	if !form.Has("pre-authorized_code") {
+		return nil, refuse(openid4vci.CodeInvalidRequest, "pre-authorized_code is missing", nil)
+	}
+	secret := form.Get("pre-authorized_code")
+	c, version, err := s.offered.Get(ctx, secret)
+	if err != nil {
+		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
+	}
+	if !c.Used && !s.cfg.Now().Before(c.Expires) {
+		return nil, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	}
+	access := Access{
+		GrantID:        publicID("pre-authorized grant", secret),
+		ClientID:       client.ID,
+		InstanceKey:    client.InstanceKey,
+		DPoPKey:        dpopKey,
+		Configurations: c.Configurations,
+		Evidence:       c.Evidence,
+		Person:         c.Person,
+	}
+	if err := s.narrow(&access, form); err != nil {
+		return nil, err
+	}
+	// What follows must come last: it uses up one of the attempts.
+	if err := s.checkTxCode(ctx, secret, c.TxCode, form); err != nil {
+		return nil, err
+	}
+	if c.Used {
+		return nil, s.reused(ctx, access.GrantID, c.Token)
+	}
+	return s.redeem(ctx, access, func(token string) error {
+		c.Used, c.Token = true, token
+		return s.offered.Swap(ctx, secret, version, c)
+	})
+}
+
+// narrow reduces what the token allows to what authorization_details ask for
+// (OpenID4VCI 1.0 section 6.1.1).
+func (s *Server) narrow(access *Access, form Params) error {
+	if !form.Has("authorization_details") {
+		return nil
+	}
+	ids, err := s.detailed(form.Get("authorization_details"))
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.Contains(access.Configurations, id) {
+			return refuse(openid4vci.CodeInvalidAuthorizationDetails, "the offer does not include what is requested", nil)
+		}
+	}
+	slices.Sort(ids)
+	access.Configurations, access.Details = slices.Compact(ids), true
+	return nil
+}
+
+// checkTxCode compares the transaction code. A wrong one does not burn the
+// pre-authorized code: otherwise whoever sees the offer could take it from the
+// person it is for. The attempt is counted before it is compared, so that no
+// number of attempts at the same time gets more than [MaxTxCodeAttempts].
+//
+// A second use is only told from an attempt, and only then revokes what the
+// first one gave, if its transaction code is right too.
+func (s *Server) checkTxCode(ctx context.Context, secret string, digest []byte, form Params) error {
+	switch {
+	case len(digest) == 0 && !form.Has("tx_code"):
+		return nil
+	case len(digest) == 0:
+		return refuse(openid4vci.CodeInvalidRequest, "no tx_code belongs to this pre-authorized code", nil)
+	case !form.Has("tx_code"):
+		return refuse(openid4vci.CodeInvalidRequest, "tx_code is missing", nil)
+	}
+	lifetime := s.cfg.Lifetimes.PreAuthorized + s.cfg.Lifetimes.Token
+	attempts, err := s.cfg.Sessions.Count(ctx, "tx_code", secret, lifetime)
+	if err != nil {
+		return unavailable(err)
+	}
+	if attempts > MaxTxCodeAttempts {
+		return refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	}
+	if !hmac.Equal(txDigest(secret, form.Get("tx_code")), digest) {
+		return refuse(openid4vci.CodeInvalidGrant, "the tx_code is wrong", nil)
+	}
+	return nil
+}
