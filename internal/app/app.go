@@ -186,6 +186,14 @@ func (a *App) Close() error {
 	return errors.Join(append(failures, a.closeStores(), a.keyring.close())...)
 }
 
+// AdminAddress returns host:port of the admin listener, or "" without one.
+func (a *App) AdminAddress() string {
+	if a.admin == nil {
+		return ""
+	}
+	return a.admin.Addr().String()
+}
+
 // Routes returns the routes of a role: issuer, verifier or wallet_provider.
 func (a *App) Routes(name string) []httpd.Route {
 	for _, r := range a.roles {

@@ -47,7 +47,7 @@ func newCertificates(now func() time.Time, log *slog.Logger) *certificates {
 // watchCertificates makes the ends of certificates seen.
 func (a *App) watchCertificates() {
 	a.expiry = newCertificates(a.opt.Now, a.opt.Log)
-	a.registry.MustRegister(a.expiry)
+	a.registry.MustRegister(a.expiry, a.health)
 	a.health.Add("certificates", a.expiry.ready)
 	a.health.Warn(a.expiry.warnings)
 	a.jobs = append(a.jobs, a.expiry.remind)
