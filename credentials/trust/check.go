@@ -53,11 +53,34 @@ func (p Profile) checkChain(certs []*x509.Certificate, now time.Time) error {
 	return nil
 }
 
+// CheckSigner applies the rules that a signer's certificate is held to by
+// itself, whatever the time and whoever issued it. It is for those who look
+// after a signer without knowing the anchors of those who rely on it, and no
+// reason to trust the certificate: that is for [Policy.Verify]. Errors are
+// [*Error].
+func (p Profile) CheckSigner(leaf *x509.Certificate) error {
+	if p.Name == "" {
+		return fail(ReasonConfiguration, "no profile")
+	}
+	if err := p.checkForm(leaf); err != nil {
+		return err
+	}
+	if err := p.checkLeaf(leaf); err != nil {
+		return err
+	}
+	return p.checkUsages([]*x509.Certificate{leaf})
+}
+
 // checkAny applies the rules for every certificate of a path.
 func (p Profile) checkAny(c *x509.Certificate, now time.Time) error {
 	if err := checkValidity(c, now, "a certificate of the path"); err != nil {
 		return err
 	}
+	return p.checkForm(c)
+}
+
+// checkForm applies those of the rules that do not depend on the time.
+func (p Profile) checkForm(c *x509.Certificate) error {
 	if c.Version != 3 {
 		return fail(ReasonProfile, "a certificate is not of version 3")
 	}

@@ -220,7 +220,8 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 	v, err := time.ParseDuration(node.Value)
 	if err != nil || v < 0 {
-		return fmt.Errorf("line %d: %q is not a duration such as 90s or 15m", node.Line, node.Value)
+		// This type of error lets the decoder go on to further mistakes.
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a duration such as 90s or 15m", node.Line, node.Value)}}
 	}
 	*d = Duration(v)
 	return nil

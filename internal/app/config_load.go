@@ -99,6 +99,7 @@ func (c *Config) validate() error {
 	for _, key := range c.allKeys() {
 		key.config.check(key.name, fault)
 	}
+	c.checkDistinct(fault)
 	return errors.Join(faults...)
 }
 

@@ -13,6 +13,9 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust"
 )
 
+// errReadable says that a file with a secret is open to others.
+var errReadable = errors.New("can be read by others than its owner")
+
 // loadSecret reads a secret of 16 characters or more; see readSecret.
 func loadSecret(use, path string) ([]byte, error) { return readSecret(use, path, 16) }
 
@@ -27,7 +30,7 @@ func readSecret(use, path string, shortest int) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", use, err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: %s can be read by others than its owner", use, path)
+		return nil, fmt.Errorf("%s: %s %w", use, path, errReadable)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

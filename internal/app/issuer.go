@@ -182,10 +182,7 @@ type jpkiCheck struct {
 
 func (a *App) evidence(c *JPKIConfig) (*jpkiCheck, error) {
 	now := a.opt.Now
-	mode := jpki.Production
-	if a.cfg.Mode == ModeTest {
-		mode = jpki.Test
-	}
+	mode := a.cfg.Mode.jpki()
 	profile, err := jpki.SignatureProfile(mode)
 	if err != nil {
 		return nil, err
@@ -206,10 +203,8 @@ func (a *App) evidence(c *JPKIConfig) (*jpkiCheck, error) {
 			return nil, err
 		}
 	}
-	for _, anchor := range check.anchors {
-		if err := jpki.CheckAnchor(mode, jpki.Signature, anchor.Certificate); err != nil {
-			return nil, err
-		}
+	if err := checkJPKIAnchors(mode, check.anchors); err != nil {
+		return nil, err
 	}
 	if testJPKI != nil && a.cfg.Mode == ModeTest {
 		check.cards = &testCards{jpki: testJPKI, cards: map[string]*jpkitest.Card{}}
@@ -218,6 +213,23 @@ func (a *App) evidence(c *JPKIConfig) (*jpkiCheck, error) {
 	check.checker.RefreshAfter = c.CRLRefresh.or(defaultCRLRefresh)
 	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: check.checker, Now: now}
 	return check, check.policy.Validate()
+}
+
+// jpki returns which hierarchies of JPKI the mode admits.
+func (m Mode) jpki() jpki.Mode {
+	if m == ModeTest {
+		return jpki.Test
+	}
+	return jpki.Production
+}
+
+// checkJPKIAnchors reports every anchor that is not fit for the mode.
+func checkJPKIAnchors(mode jpki.Mode, anchors []trust.Anchor) error {
+	var faults []error
+	for _, anchor := range anchors {
+		faults = append(faults, jpki.CheckAnchor(mode, jpki.Signature, anchor.Certificate))
+	}
+	return errors.Join(faults...)
 }
 
 // crlSource gets revocation lists from where the operator says. The partitions

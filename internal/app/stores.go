@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/tegata-id/tegata/internal/database"
@@ -52,22 +51,32 @@ func (a *App) openSessions(ctx context.Context) error {
 	return a.openRedis(ctx, a.cfg.Redis)
 }
 
-func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
+// newRedis makes the client of the configured servers, which does not connect
+// yet.
+func newRedis(c *RedisConfig, now func() time.Time) (*session.Redis, error) {
 	options := session.Options{
 		Addrs: c.Addresses, MasterName: c.MasterName, Cluster: len(c.Addresses) > 1 && c.MasterName == "",
 		Username: c.Username, DB: c.DB, Prefix: c.Prefix, Timeout: time.Duration(c.Timeout),
 	}
 	if c.PasswordFile != "" {
-		password, err := os.ReadFile(c.PasswordFile)
+		password, err := readSecret("redis.password_file", c.PasswordFile, 1)
 		if err != nil {
-			return fmt.Errorf("redis.password_file: %w", err)
+			return nil, err
 		}
-		options.Password = string(trimLineEnd(password))
+		options.Password = string(password)
 	}
-	session.LogRedis(a.opt.Log)
-	backend, err := session.NewRedis(options, a.opt.Now)
+	backend, err := session.NewRedis(options, now)
 	if err != nil {
-		return fmt.Errorf("redis: %w", err)
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	return backend, nil
+}
+
+func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
+	session.LogRedis(a.opt.Log)
+	backend, err := newRedis(c, a.opt.Now)
+	if err != nil {
+		return err
 	}
 	a.backend = backend
 	if err := backend.Ping(ctx); err != nil {
@@ -81,13 +90,6 @@ func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
 		a.opt.Log.LogAttrs(ctx, slog.LevelWarn, "redis does not tell its eviction policy; it must be noeviction")
 	}
 	return nil
-}
-
-func trimLineEnd(b []byte) []byte {
-	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
-		b = b[:len(b)-1]
-	}
-	return b
 }
 
 func (a *App) closeStores() error {

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/app/doctor"
+	"github.com/tegata-id/tegata/internal/app/report"
+	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/internal/telemetry"
+)
+
+// Doctor looks at the deployment that a configuration describes, while it runs:
+// first at the configuration as [Check] does, then at its stores, then at its
+// origins from outside. What target already says goes before the configuration.
+func Doctor(ctx context.Context, path string, target doctor.Target, o CheckOptions) *report.Report {
+	if o.Expiry == 0 {
+		o.Expiry = DefaultExpiry
+	}
+	r := &report.Report{}
+	if path != "" {
+		for _, anchor := range target.VerifierAnchors {
+			o.Anchors = append(o.Anchors, anchor.Certificate)
+		}
+		checked := Check(ctx, path, o)
+		for _, f := range checked.Findings {
+			if f.Level != report.OK {
+				r.Add(f)
+			}
+		}
+		cfg, err := LoadConfig(path)
+		if err != nil {
+			return checked // every fault is in there already
+		}
+		fillTarget(&target, cfg)
+		if cfg.Redis != nil {
+			checkRedis(ctx, r, cfg.Redis, o)
+		}
+	}
+	doctor.Run(ctx, target, doctor.Options{Now: o.Now, Expiry: o.Expiry}, r)
+	return r
+}
+
+// fillTarget takes what the target leaves open from the configuration. Files
+// that can't be read were reported before.
+func fillTarget(t *doctor.Target, c *Config) {
+	set := func(to *string, value string) {
+		if *to == "" {
+			*to = value
+		}
+	}
+	if c.Issuer != nil {
+		set(&t.Issuer, c.Issuer.Origin)
+	}
+	if v := c.Verifier; v != nil {
+		set(&t.Verifier, v.Origin)
+		if t.Verifier == v.Origin {
+			if token, err := loadSecret("api_token_file", v.APIToken); err == nil {
+				set(&t.APIToken, string(token))
+			}
+		}
+		if anchors, err := loadAnchors("issuers", v.Issuers); err == nil {
+			t.IssuerAnchors = append(t.IssuerAnchors, anchors...)
+		}
+	}
+	if c.Provider != nil {
+		set(&t.Provider, c.Provider.Origin)
+	}
+	if c.Outbound.Roots != "" {
+		if roots, err := loadCertificates("roots_file", c.Outbound.Roots); err == nil {
+			t.Roots = append(t.Roots, roots...)
+		}
+	}
+}
+
+// checkRedis asks Redis whether it is there and keeps what it is given.
+func checkRedis(ctx context.Context, r *report.Report, c *RedisConfig, o CheckOptions) {
+	session.LogRedis(telemetry.DiscardLogger())
+	backend, err := newRedis(c, o.Now)
+	if err != nil {
+		return // a file, which was reported
+	}
+	defer func() { _ = backend.Close() }()
+	if err := backend.Ping(ctx); err != nil {
+		r.Fault("redis", "start Redis, and compare addresses, username and password_file with it", "Redis does not answer: %s", err)
+		return
+	}
+	policy, err := backend.CheckEviction(ctx)
+	switch {
+	case errors.Is(err, session.ErrEviction):
+		r.Fault("redis", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
+			"maxmemory-policy is %s: Redis may forget which proofs were used, and let them in twice", policy)
+	case err != nil:
+		r.Fault("redis", "look at the log of Redis", "Redis does not tell its eviction policy: %s", err)
+	case policy == session.EvictionUnknown:
+		r.Warn("redis", "allow the account CONFIG GET, or make sure that maxmemory-policy is noeviction", "Redis does not tell its eviction policy")
+	default:
+		r.OK("redis", "Redis answers and evicts nothing")
+	}
+}
+
+// TrustAnchors reads a PEM file as anchors without limits.
+func TrustAnchors(path string) ([]trust.Anchor, error) {
+	return loadAnchors("anchors", []AnchorConfig{{File: path}})
+}

@@ -1,0 +1,318 @@
+package sandbox_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/report"
+	"github.com/tegata-id/tegata/internal/app/sandbox"
+)
+
+// deployment is a sandbox of which single things are spoiled.
+type deployment struct {
+	*testing.T
+	box *sandbox.Sandbox
+	// cfg is written back by save.
+	cfg *app.Config
+	now time.Time
+}
+
+func newDeployment(t *testing.T, o sandbox.Options) *deployment {
+	t.Helper()
+	o.Now = time.Now()
+	box, err := sandbox.New(t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := app.LoadConfig(box.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &deployment{T: t, box: box, cfg: cfg, now: o.Now}
+}
+
+func (d *deployment) save() {
+	d.Helper()
+	data, err := yaml.Marshal(d.cfg)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.write(d.box.ConfigFile, data)
+}
+
+func (d *deployment) write(path string, data []byte) {
+	d.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		d.Fatal(err)
+	}
+}
+
+func (d *deployment) append(path, text string) {
+	d.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.write(path, append(data, text...))
+}
+
+func (d *deployment) edit(from, to string) {
+	d.Helper()
+	data, err := os.ReadFile(d.box.ConfigFile)
+	if err != nil || !strings.Contains(string(data), from) {
+		d.Fatalf("no %q in the configuration (%v)", from, err)
+	}
+	d.write(d.box.ConfigFile, []byte(strings.Replace(string(data), from, to, 1)))
+}
+
+func (d *deployment) chmod(path string, mode os.FileMode) {
+	d.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		d.Fatal(err)
+	}
+}
+
+func (d *deployment) path(name string) string { return filepath.Join(d.box.Dir, name) }
+
+func (d *deployment) ca(o trusttest.CAOptions) *trusttest.CA {
+	d.Helper()
+	if o.NotBefore.IsZero() {
+		o.NotBefore = d.now.Add(-48 * time.Hour)
+	}
+	ca, err := trusttest.NewCA(o)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return ca
+}
+
+// replace puts another key and chain in place of the files of a key, followed
+// by further certificates.
+func (d *deployment) replace(c app.KeyConfig, issue func(trusttest.LeafOptions) (*keys.Key, error), o trusttest.LeafOptions, further ...*x509.Certificate) {
+	d.Helper()
+	key, err := issue(o)
+	if err != nil {
+		d.Fatal(err)
+	}
+	pem, err := keys.EncodeKeyPEM(key.Signer)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.write(c.Key, pem)
+	d.write(c.Chain, keys.EncodeChainPEM(append(key.Chain, further...)))
+}
+
+func (d *deployment) anchorFile(ca *trusttest.CA) string {
+	d.Helper()
+	path := d.path("another-ca.pem")
+	d.write(path, keys.EncodeChainPEM([]*x509.Certificate{ca.Certificate}))
+	return path
+}
+
+// selfSigned replaces a certificate by one that the key signed itself.
+func (d *deployment) selfSigned(c app.KeyConfig) {
+	d.Helper()
+	key, err := keys.LoadFile(c.Key, c.Chain)
+	if err != nil {
+		d.Fatal(err)
+	}
+	leaf := *key.Leaf()
+	leaf.Issuer, leaf.RawIssuer, leaf.AuthorityKeyId = leaf.Subject, nil, nil
+	raw, err := x509.CreateCertificate(nil, &leaf, &leaf, key.Signer.Public().(*ecdsa.PublicKey), key.Signer)
+	if err != nil {
+		d.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(raw)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.write(c.Chain, keys.EncodeChainPEM([]*x509.Certificate{certificate}))
+}
+
+func named(r *report.Report, level report.Level, where, what string) bool {
+	return slices.ContainsFunc(r.Findings, func(f report.Finding) bool {
+		return f.Level == level && strings.HasPrefix(f.Where, where) && strings.Contains(f.What, what) && f.Fix != ""
+	})
+}
+
+// TestCheck plants one fault at a time and finds it named.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		plant func(d *deployment)
+		level report.Level
+		where string
+		what  string
+	}{
+		"unknown key":          {func(d *deployment) { d.append(d.box.ConfigFile, "colour: red\n") }, report.Fault, "", "colour"},
+		"value of wrong kind":  {func(d *deployment) { d.edit("drain: 0s", "drain: soon") }, report.Fault, "", "soon"},
+		"second document":      {func(d *deployment) { d.append(d.box.ConfigFile, "---\nmode: test\n") }, report.Fault, "config", "more than one"},
+		"no file":              {func(d *deployment) { _ = os.Remove(d.box.ConfigFile) }, report.Fault, "config", "no such file"},
+		"contradiction":        {func(d *deployment) { d.cfg.Issuer.BatchSize = 1; d.save() }, report.Fault, "issuer.batch_size", "2 to 100"},
+		"log level":            {func(d *deployment) { d.cfg.Log.Level = "loud"; d.save() }, report.Fault, "log.level", "loud"},
+		"same listen address":  {func(d *deployment) { d.cfg.Verifier.Listen = d.cfg.Issuer.Listen; d.save() }, report.Fault, "verifier.listen", "issuer.listen"},
+		"admin on a role":      {func(d *deployment) { d.cfg.Admin = d.cfg.Issuer.Listen; d.save() }, report.Fault, "issuer.listen", "admin_listen"},
+		"admin for everybody":  {func(d *deployment) { d.cfg.Admin = "0.0.0.0:9090"; d.save() }, report.Warning, "admin_listen", "without authentication"},
+		"same origin":          {func(d *deployment) { d.cfg.Verifier.Origin = d.cfg.Issuer.Origin; d.save() }, report.Fault, "verifier.origin", "issuer.origin"},
+		"key missing":          {func(d *deployment) { _ = os.Remove(d.cfg.Issuer.Keys.SDJWT.Key) }, report.Fault, "issuer.keys.sd_jwt", "no such file"},
+		"key open to others":   {func(d *deployment) { d.chmod(d.cfg.Issuer.Keys.Status.Key, 0o644) }, report.Fault, "issuer.keys.status", "group or others"},
+		"key is none":          {func(d *deployment) { d.write(d.cfg.Issuer.Keys.Mdoc.Key, []byte("no key")) }, report.Fault, "issuer.keys.mdoc", ""},
+		"key of another":       {func(d *deployment) { d.cfg.Issuer.Keys.Mdoc.Key = d.cfg.Issuer.Keys.SDJWT.Key; d.save() }, report.Fault, "issuer.keys.mdoc", "another key"},
+		"chain missing":        {func(d *deployment) { _ = os.Remove(d.cfg.Verifier.Keys.Request.Chain) }, report.Fault, "verifier.keys.request", "no such file"},
+		"one key for two uses": {func(d *deployment) { d.cfg.Issuer.Keys.Status = d.cfg.Issuer.Keys.SDJWT; d.save() }, report.Warning, "issuer.keys.status", "same as issuer.keys.sd_jwt"},
+		"certificate expired": {func(d *deployment) {
+			ca := d.ca(trusttest.CAOptions{NotBefore: d.now.Add(-1000 * time.Hour)})
+			d.replace(d.cfg.Issuer.Keys.SDJWT, ca.IssueSDJWTSigner, trusttest.LeafOptions{Lifetime: 24 * time.Hour})
+		}, report.Fault, "issuer.keys.sd_jwt", "expired"},
+		"certificate not valid yet": {func(d *deployment) {
+			ca := d.ca(trusttest.CAOptions{})
+			d.replace(d.cfg.Issuer.Keys.SDJWT, ca.IssueSDJWTSigner, trusttest.LeafOptions{NotBefore: d.now.Add(time.Hour)})
+		}, report.Fault, "issuer.keys.sd_jwt", "not valid before"},
+		"certificate expires soon": {func(d *deployment) {
+			d.replace(*d.cfg.Issuer.TLS, d.box.TLS.IssueTLS, trusttest.LeafOptions{Lifetime: 20 * 24 * time.Hour})
+		}, report.Warning, "issuer.tls", "expires soon"},
+		"TLS for another host": {func(d *deployment) {
+			d.replace(*d.cfg.Issuer.TLS, d.box.TLS.IssueTLS, trusttest.LeafOptions{DNSNames: []string{"other.example"}})
+		}, report.Fault, "issuer.tls", "host"},
+		"self-signed leaf": {func(d *deployment) { d.selfSigned(d.cfg.Verifier.Keys.Request) }, report.Fault, "verifier.keys.request", "self-signed"},
+		"anchor in the chain": {func(d *deployment) {
+			ca := d.ca(trusttest.CAOptions{})
+			d.replace(d.cfg.Verifier.Keys.Request, ca.IssueVerifierAccess, trusttest.LeafOptions{}, ca.Certificate)
+		}, report.Fault, "verifier.keys.request", "anchor"},
+		"certificate of another use": {func(d *deployment) {
+			d.replace(d.cfg.Issuer.Keys.SDJWT, d.box.TLS.IssueTLS, trusttest.LeafOptions{})
+		}, report.Fault, "issuer.keys.sd_jwt", "extended key usage"},
+		"mdoc signer under no IACA": {func(d *deployment) {
+			ca := d.ca(trusttest.CAOptions{Profile: trusttest.IACA, Edit: func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 3, false }})
+			d.replace(d.cfg.Issuer.Keys.Mdoc, ca.IssueMdocSigner, trusttest.LeafOptions{})
+			d.cfg.Verifier.Issuers[1].File = d.anchorFile(ca)
+			d.save()
+		}, report.Fault, "issuer.keys.mdoc", ""},
+		"secret too short":     {func(d *deployment) { d.write(d.cfg.Issuer.Secret, []byte("abcdefabcdefabcdef")) }, report.Fault, "issuer.secret_file", "32 bytes"},
+		"token too short":      {func(d *deployment) { d.write(d.cfg.Verifier.APIToken, []byte("abc")) }, report.Fault, "verifier.api_token_file", "16"},
+		"token open to others": {func(d *deployment) { d.chmod(d.cfg.Issuer.AdminToken, 0o640) }, report.Fault, "issuer.admin_token_file", "others"},
+		"one token for two":    {func(d *deployment) { d.cfg.Provider.AdminToken = d.cfg.Issuer.AdminToken; d.save() }, report.Warning, "wallet_provider.admin_token_file", "same"},
+		"session keys malformed": {func(d *deployment) {
+			d.cfg.SessionKeys = d.path("session.keys")
+			d.write(d.cfg.SessionKeys, []byte("a text of more than sixteen characters"))
+			d.save()
+		}, report.Fault, "session_keys_file", ""},
+		"redis without keys":      {func(d *deployment) { d.cfg.Redis = &app.RedisConfig{Addresses: []string{"127.0.0.1:6379"}}; d.save() }, report.Fault, "session_keys_file", "redis"},
+		"redis without port":      {func(d *deployment) { d.cfg.Redis = &app.RedisConfig{Addresses: []string{"redis"}}; d.save() }, report.Fault, "redis.addresses", "host:port"},
+		"folder of the database":  {func(d *deployment) { d.cfg.Database.Path = d.path("nowhere/tegata.db"); d.save() }, report.Fault, "database.path", "folder"},
+		"database open to others": {func(d *deployment) { d.write(d.cfg.Database.Path, nil); d.chmod(d.cfg.Database.Path, 0o644) }, report.Fault, "database.path", "others"},
+		"anchor file missing":     {func(d *deployment) { _ = os.Remove(d.cfg.Verifier.Issuers[0].File) }, report.Fault, "verifier.issuers[0]", "no such file"},
+		"no anchors":              {func(d *deployment) { d.cfg.Verifier.Issuers = nil; d.save() }, report.Fault, "verifier.issuers", "no trust anchors"},
+		"unknown format":          {func(d *deployment) { d.cfg.Verifier.Issuers[0].Formats = []string{"jwt_vc_json"}; d.save() }, report.Fault, "verifier.issuers[0]", "jwt_vc_json"},
+		"anchor twice": {func(d *deployment) {
+			d.cfg.Verifier.Issuers = append(d.cfg.Verifier.Issuers, d.cfg.Verifier.Issuers[0])
+			d.save()
+		}, report.Fault, "verifier.issuers", "same certificate"},
+		"anchor is no CA": {func(d *deployment) {
+			d.cfg.Issuer.WalletProviders[0].File = d.cfg.Provider.Keys.Attestation.Chain
+			d.save()
+		}, report.Fault, "issuer.wallet_providers[0]", "CA"},
+		"anchor expired": {func(d *deployment) {
+			d.cfg.Issuer.WalletProviders[0].File = d.anchorFile(d.ca(trusttest.CAOptions{NotBefore: d.now.Add(-1000 * time.Hour), Lifetime: 24 * time.Hour}))
+			d.save()
+		}, report.Fault, "issuer.wallet_providers[0]", "expired"},
+		"roots missing":        {func(d *deployment) { _ = os.Remove(d.cfg.Outbound.Roots) }, report.Fault, "outbound.roots_file", "no such file"},
+		"loopback not allowed": {func(d *deployment) { d.cfg.Outbound.AllowLoopback = nil; d.save() }, report.Fault, "outbound.allow_loopback", "issuer"},
+		"allow-list malformed": {func(d *deployment) { d.cfg.Outbound.AllowLoopback = []string{"localhost"}; d.save() }, report.Fault, "outbound.allow_loopback", "host:port"},
+		"no anchors of JPKI":   {func(d *deployment) { d.cfg.Issuer.JPKI.Throwaway = false; d.save() }, report.Fault, "issuer.jpki.signature_anchors", "needed"},
+		"JPKI anchor of no JPKI": {func(d *deployment) {
+			d.cfg.Issuer.JPKI = app.JPKIConfig{CRLURL: "https://crl.example", SignatureAnchors: []app.AnchorConfig{{File: d.anchorFile(d.ca(trusttest.CAOptions{}))}}}
+			d.save()
+		}, report.Fault, "issuer.jpki.signature_anchors", "not of the CA"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployment(t, sandbox.Options{})
+			tc.plant(d)
+			r := app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+			if !named(r, tc.level, tc.where, tc.what) {
+				t.Errorf("no %s about %q at %s in\n%s", tc.level, tc.what, tc.where, text(r))
+			}
+			if (r.ExitCode() == 1) != (tc.level == report.Fault) {
+				t.Errorf("exit code %d\n%s", r.ExitCode(), text(r))
+			}
+		})
+	}
+}
+
+// TestCheckProduction turns a sandbox into mode production.
+func TestCheckProduction(t *testing.T) {
+	t.Parallel()
+	nation, err := jpkitest.New(jpkitest.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDeployment(t, sandbox.Options{SignatureAnchors: nation.Anchors(jpki.Signature), JPKI: app.JPKIConfig{CRLURL: "https://crl.example"}})
+	d.cfg.Mode = app.ModeProduction
+	d.save()
+	r := app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+	for _, want := range [][2]string{
+		{"issuer.origin", "loopback"}, {"verifier.origin", "loopback"}, {"wallet_provider.origin", "loopback"},
+		{"wallet_provider.software_platform", "production"}, {"issuer.jpki.signature_anchors", "test CA"},
+	} {
+		if !named(r, report.Fault, want[0], want[1]) {
+			t.Errorf("no fault about %s at %s in\n%s", want[1], want[0], text(r))
+		}
+	}
+}
+
+// TestCheckAll plants many faults and finds all of them in one run, and none in
+// an honest sandbox.
+func TestCheckAll(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t, sandbox.Options{})
+	r := app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+	if r.Count(report.Fault) != 0 || r.Count(report.Warning) != 0 || r.Count(report.OK) < 15 || r.ExitCode() != 0 {
+		t.Errorf("honest sandbox:\n%s", text(r))
+	}
+	d.cfg.Issuer.BatchSize = 1
+	d.cfg.Outbound.AllowLoopback = nil
+	d.save()
+	d.append(d.box.ConfigFile, "colour: red\nshape: round\n")
+	d.chmod(d.cfg.Issuer.Keys.SDJWT.Key, 0o644)
+	_ = os.Remove(d.cfg.Issuer.Keys.Mdoc.Key)
+	d.selfSigned(d.cfg.Verifier.Keys.Request)
+	d.write(d.cfg.Provider.Secret, []byte("x"))
+	r = app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+	for _, want := range []string{"colour", "shape", "2 to 100", "group or others", "no such file", "self-signed", "16 characters", "may not read"} {
+		if !named(r, report.Fault, "", want) {
+			t.Errorf("no fault about %s in\n%s", want, text(r))
+		}
+	}
+	var out strings.Builder
+	if err := r.PrintJSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Faults   int
+		Findings []report.Finding
+	}
+	if err := json.Unmarshal([]byte(out.String()), &read); err != nil || read.Faults != r.Count(report.Fault) || len(read.Findings) != len(r.Findings) {
+		t.Errorf("JSON: %v\n%s", err, out.String())
+	}
+}
+
+func text(r *report.Report) string {
+	var b strings.Builder
+	_ = r.Print(&b)
+	return b.String()
+}
