@@ -199,10 +199,11 @@ func negStructure(t *testing.T) {
 		{"C06 tag 0 on an integer", unhex(t, "c0 00"), unhex(t, "c1 00")},
 		{"C06 tag 1004 on bytes", unhex(t, "d903ec 4100"), unhex(t, "d903ec 6100")},
 		{"C06 bignum", unhex(t, "c2 4101"), unhex(t, "4101")},
-		{"C06 bignum of 1 MiB", append(unhex(t, "c2 5a 00100000"), make([]byte, 1<<20)...), append(unhex(t, "5a 00100000"), make([]byte, 1<<20)...)},
+		{"C06 bignum of 512 KiB", append(unhex(t, "c2 5a 00080000"), make([]byte, 1<<19)...), append(unhex(t, "5a 00080000"), make([]byte, 1<<19)...)},
 		{"C07 text that is not UTF-8", unhex(t, "62 c328"), unhex(t, "62 c3a9")},
 		{"C07 text key that is not UTF-8", unhex(t, "a1 62 c328 00"), unhex(t, "a1 62 c3a9 00")},
-		{"too long", append(unhex(t, "5a 00200000"), make([]byte, 2<<20)...), append(unhex(t, "5a 001ffffb"), make([]byte, 2<<20-5)...)},
+		{"too long", append(unhex(t, "5a 00100000"), make([]byte, 1<<20)...), append(unhex(t, "5a 000ffffb"), make([]byte, 1<<20-5)...)},
+		{"C04 32769 items", zeros(4096, 4096, 4096, 4096, 4096, 4096, 4096, 4088), zeros(4096, 4096, 4096, 4096, 4096, 4096, 4096, 4087)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -219,6 +220,16 @@ func negStructure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// zeros encodes an array of arrays of zeros of these lengths.
+func zeros(lengths ...int) []byte {
+	out := []byte{0x80 | byte(len(lengths))}
+	for _, n := range lengths {
+		out = append(out, 0x99, byte(n>>8), byte(n))
+		out = append(out, make([]byte, n)...)
+	}
+	return out
 }
 
 func negTypes(t *testing.T) {

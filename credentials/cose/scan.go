@@ -10,13 +10,17 @@ import (
 // Limits on everything that is decoded.
 const (
 	// MaxSize is the greatest length of an encoded data item in bytes.
-	MaxSize = 2 << 20
+	MaxSize = 1 << 20
 	// MaxDepth is how deep arrays, maps and tags may be nested, counted on
 	// into data items embedded with tag 24.
 	MaxDepth = 16
 	// MaxElements is the greatest number of elements of one array and of
 	// pairs of one map.
 	MaxElements = 4096
+	// MaxItems is the greatest number of data items in all, those embedded
+	// with tag 24 among them. An item can be one byte, but takes dozens once
+	// it is decoded.
+	MaxItems = 32768
 )
 
 // ErrMalformed is wrapped by every error about bytes that are not the CBOR
@@ -101,11 +105,14 @@ func check(data []byte) error {
 	if len(data) > MaxSize {
 		return malformed("longer than %d bytes", MaxSize)
 	}
-	return checkItem(data, 0)
+	return new(scanner).checkItem(data, 0)
 }
 
-func checkItem(data []byte, depth int) error {
-	n, err := scan(data, depth)
+// scanner walks over encoded data and counts its items.
+type scanner struct{ items int }
+
+func (s *scanner) checkItem(data []byte, depth int) error {
+	n, err := s.scan(data, depth)
 	if err != nil {
 		return err
 	}
@@ -117,7 +124,10 @@ func checkItem(data []byte, depth int) error {
 
 // scan walks over the data item at the start of data, which lies inside depth
 // arrays, maps and tags, and returns its length.
-func scan(data []byte, depth int) (int, error) {
+func (s *scanner) scan(data []byte, depth int) (int, error) {
+	if s.items++; s.items > MaxItems {
+		return 0, malformed("more than %d data items", MaxItems)
+	}
 	h, err := readHead(data)
 	if err != nil {
 		return 0, err
@@ -135,9 +145,9 @@ func scan(data []byte, depth int) (int, error) {
 		return 0, malformed("nested deeper than %d", MaxDepth)
 	}
 	if h.major == majorTag {
-		return scanTag(h, data, depth+1)
+		return s.tag(h, data, depth+1)
 	}
-	return scanContainer(h, data, depth+1)
+	return s.container(h, data, depth+1)
 }
 
 func checkSimple(h head) error {
@@ -152,9 +162,9 @@ func checkSimple(h head) error {
 	return malformed("simple value %d has no meaning here", h.arg)
 }
 
-func scanTag(h head, data []byte, depth int) (int, error) {
+func (s *scanner) tag(h head, data []byte, depth int) (int, error) {
 	content := data[h.size:]
-	n, err := scan(content, depth)
+	n, err := s.scan(content, depth)
 	if err != nil {
 		return 0, err
 	}
@@ -173,14 +183,14 @@ func scanTag(h head, data []byte, depth int) (int, error) {
 		if inner.major != majorBytes {
 			return 0, malformed("tag 24 on something that is not a byte string")
 		}
-		if err := checkItem(content[inner.size:n], depth); err != nil {
+		if err := s.checkItem(content[inner.size:n], depth); err != nil {
 			return 0, fmt.Errorf("embedded: %w", err)
 		}
 	}
 	return h.size + n, nil
 }
 
-func scanContainer(h head, data []byte, depth int) (int, error) {
+func (s *scanner) container(h head, data []byte, depth int) (int, error) {
 	// Every element takes a byte at least, so that a count beyond the data is
 	// refused before anything is done for it.
 	if h.arg > MaxElements || h.arg > uint64(len(data)-h.size) {
@@ -203,7 +213,7 @@ func scanContainer(h head, data []byte, depth int) (int, error) {
 			seen[key] = struct{}{}
 			offset += n
 		}
-		n, err := scan(data[offset:], depth)
+		n, err := s.scan(data[offset:], depth)
 		if err != nil {
 			return 0, err
 		}

@@ -1,6 +1,7 @@
 package dcql
 
 import (
+	"iter"
 	"strconv"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -51,18 +52,29 @@ func (r *reader) object(v credentials.Value, at string) credentials.Object {
 	return o
 }
 
-// list returns the elements of an optional list that must not be empty if it
-// is present.
-func (r *reader) list(o credentials.Object, name, at string) credentials.Array {
-	v, ok := o[name]
-	if !ok {
-		return nil
+// list goes through an optional list that must not be empty if it is present.
+// It ends with the first error: what a query is made into is many times larger
+// than a list of nothings.
+func (r *reader) list(o credentials.Object, name, at string) iter.Seq2[int, credentials.Value] {
+	return func(yield func(int, credentials.Value) bool) {
+		if v, ok := o[name]; ok {
+			r.elements(v, member(at, name))(yield)
+		}
 	}
-	a, ok := v.(credentials.Array)
-	if !ok || len(a) == 0 {
-		r.fail(member(at, name), "must be a non-empty array")
+}
+
+func (r *reader) elements(v credentials.Value, at string) iter.Seq2[int, credentials.Value] {
+	return func(yield func(int, credentials.Value) bool) {
+		a, ok := v.(credentials.Array)
+		if !ok || len(a) == 0 {
+			r.fail(at, "must be a non-empty array")
+		}
+		for i, element := range a {
+			if r.err != nil || !yield(i, element) {
+				return
+			}
+		}
 	}
-	return a
 }
 
 func (r *reader) text(o credentials.Object, name, at string) string {
@@ -107,12 +119,8 @@ func (r *reader) textLists(o credentials.Object, name, at string) [][]string {
 	var out [][]string
 	for i, v := range r.list(o, name, at) {
 		inner := element(member(at, name), i)
-		a, ok := v.(credentials.Array)
-		if !ok || len(a) == 0 {
-			r.fail(inner, "must be a non-empty array")
-		}
 		var set []string
-		for j, id := range a {
+		for j, id := range r.elements(v, inner) {
 			set = append(set, r.asText(id, element(inner, j)))
 		}
 		out = append(out, set)
