@@ -54,7 +54,7 @@ func (n *nonces) fresh() string {
 	return jose.EncodeBase64(n.aead.Seal(nil, nil, issued, n.associated()))
 }
 
-// consume accepts a nonce once. Errors wrap errNonce or come from the session
+// consume accepts a nonce once, and none from before the session store lost data. Errors wrap errNonce or come from the session
 // store.
 func (n *nonces) consume(ctx context.Context, nonce string) error {
 	sealed, err := jose.DecodeBase64(nonce)
@@ -65,11 +65,12 @@ func (n *nonces) consume(ctx context.Context, nonce string) error {
 	if err != nil || len(plain) != 8 {
 		return errNonce
 	}
-	age := n.now().Sub(time.Unix(int64(binary.BigEndian.Uint64(plain)), 0))
+	issued := time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
+	age := n.now().Sub(issued)
 	if age < -nonceSkew || age >= nonceLifetime {
 		return errNonce
 	}
-	first, err := n.sessions.Seen(ctx, "c_nonce", nonce, nonceLifetime+nonceSkew)
+	first, err := n.sessions.Once(ctx, "c_nonce", nonce, issued, nonceLifetime+nonceSkew)
 	if err != nil {
 		return err
 	}

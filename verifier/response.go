@@ -141,6 +141,9 @@ func (v *Verifier) finish(ctx context.Context, id string, t *transaction, versio
 	if err := v.transactions.Swap(ctx, id, version, next); err != nil {
 		return nil, stored(err, CodeInvalidRequest, unknownRequest)
 	}
+	if err := v.trusts(ctx, t); err != nil {
+		return nil, stored(err, CodeInvalidRequest, unknownRequest)
+	}
 	v.cfg.Metrics.answered(v.cfg.Tenant, next.State, refusal)
 	target := next.RedirectURI
 	if target == "" {

@@ -131,6 +131,9 @@ func (v *Verifier) release(ctx context.Context, id string, t *transaction, versi
 		}
 		return &Result{ID: id, State: StateDelivered, Expires: r.Expires}, nil
 	}
+	if err == nil {
+		err = v.trusts(ctx, t)
+	}
 	if err != nil {
 		return nil, stored(err, CodeNotFound, unknownTransaction)
 	}

@@ -196,6 +196,19 @@ func (v *Verifier) waiting(ctx context.Context, from *session.Objects[pointer], 
 	return p.Transaction, &t, version, err
 }
 
+// trusts returns session.ErrNotFound if the session store has lost data since
+// the transaction began: it may have been answered or delivered before, and be
+// back from an older state of the store. It is asked after the change that it
+// is to vouch for.
+func (v *Verifier) trusts(ctx context.Context, t *transaction) error {
+	began := t.Expires.Add(-v.cfg.Lifetimes.Request)
+	trusted, err := v.cfg.Sessions.Trusts(ctx, began)
+	if err == nil && !trusted {
+		err = session.ErrNotFound
+	}
+	return err
+}
+
 // privateKey returns the key that the response is encrypted to.
 func (t *transaction) privateKey() (*ecdsa.PrivateKey, *jose.JWK, error) {
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), t.Key)

@@ -138,7 +138,7 @@ func (a *App) addServer(name string, c ListenConfig) (*httpd.Server, error) {
 
 // sessions returns the session store of one tenant of a role.
 func (a *App) sessions(role, tenant string) *session.Store {
-	return session.New(a.backend, a.keys, role+"/"+tenant, a.opt.Now)
+	return a.fenced(session.New(a.backend, a.keys, role+"/"+tenant, a.opt.Now), role, tenant)
 }
 
 // client returns a client for one purpose that reads at most maxBytes. hosts

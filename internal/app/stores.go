@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/heartbeat"
 	"github.com/tegata-id/tegata/internal/session"
 )
 
@@ -90,6 +91,20 @@ func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
 		a.opt.Log.LogAttrs(ctx, slog.LevelWarn, "redis does not tell its eviction policy; it must be noeviction")
 	}
 	return nil
+}
+
+// fenced watches a store in Redis for loss of data. The store inside the process
+// needs no watch: it loses everything, the tokens too, and only with the process.
+// A verifier has no database where it runs alone, so it never goes by one.
+func (a *App) fenced(store *session.Store, role, tenant string) *session.Store {
+	if a.cfg.Redis == nil {
+		return store
+	}
+	c := heartbeat.Config{Sessions: store, DB: a.db, Tenant: tenant, Name: role, Log: a.opt.Log, Now: a.opt.Now}
+	if role == "verifier" {
+		c.DB = nil
+	}
+	return store.Fenced(heartbeat.New(c))
 }
 
 func (a *App) closeStores() error {

@@ -47,4 +47,12 @@ local n = tonumber(redis.call('GETRANGE', KEYS[1], 31, -1)) + 1
 redis.call('SET', KEYS[1], h .. string.format('%.0f', n), 'KEEPTTL')
 return n
 `)
+
+	// getRunScript: the value, empty if there is none, and the run of the
+	// server, empty if the account may not ask.
+	getRunScript = redis.NewScript(`
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+return {redis.call('GET', KEYS[1]) or '', run}
+`)
 )

@@ -16,7 +16,8 @@
 //
 // Nothing here survives a backend that loses data: a rolled back Redis serves
 // codes again that were taken. Whatever a credential comes out of is therefore
-// counted in SQL as well.
+// counted in SQL as well, and what tells when it was issued is held against a
+// [Fence].
 package session
 
 import (

@@ -55,6 +55,7 @@ type Store struct {
 	nameKey []byte
 	current KeyID
 	seal    map[KeyID][]byte
+	fence   Fence // nil without one
 }
 
 // New makes the Store of a tenant. With zero Keys every operation fails.
@@ -96,7 +97,8 @@ func (s *Store) Count(ctx context.Context, kind, secret string, lifetime time.Du
 // Seen remembers secret for lifetime and reports whether this was the first
 // time: the replay guard for jti values, nonces and the like. Lifetime must
 // cover the time for which the caller would accept the secret. On an error
-// first is false, and the caller must refuse.
+// first is false, and the caller must refuse. A backend that loses data forgets
+// it: see [Store.Once].
 func (s *Store) Seen(ctx context.Context, kind, secret string, lifetime time.Duration) (first bool, err error) {
 	name, err := s.name(useMark, kind, secret)
 	if err != nil {

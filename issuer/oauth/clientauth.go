@@ -43,12 +43,12 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 			return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation has been revoked", nil)
 		}
 	}
-	first, err := s.cfg.Sessions.Seen(ctx, "attestation-pop", client.InstanceKeyThumbprint+"|"+client.PoPID, remember(client.PoPForgetAfter, now))
+	first, err := s.cfg.Sessions.Once(ctx, "attestation-pop", client.InstanceKeyThumbprint+"|"+client.PoPID, client.PoPIssuedAt, remember(client.PoPForgetAfter, now))
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	if !first {
-		return nil, refuse(openid4vci.CodeInvalidClient, "the proof of possession was used before", nil)
+		return nil, refuse(openid4vci.CodeInvalidClient, "the proof of possession was used before, or may have been; sign a new one", nil)
 	}
 	return &Client{ID: client.ID, InstanceKey: client.InstanceKeyThumbprint, WalletName: client.WalletName}, nil
 }

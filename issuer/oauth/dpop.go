@@ -24,12 +24,12 @@ func (s *Server) verifyDPoP(ctx context.Context, method, url string, headers []s
 	if err != nil {
 		return "", refuse(openid4vci.CodeInvalidDPoPProof, "the DPoP proof is not accepted", err)
 	}
-	first, err := s.cfg.Sessions.Seen(ctx, "dpop", proof.KeyThumbprint+"|"+proof.ID, remember(proof.ForgetAfter, now))
+	first, err := s.cfg.Sessions.Once(ctx, "dpop", proof.KeyThumbprint+"|"+proof.ID, proof.IssuedAt, remember(proof.ForgetAfter, now))
 	if err != nil {
 		return "", unavailable(err)
 	}
 	if !first {
-		return "", refuse(openid4vci.CodeInvalidDPoPProof, "the DPoP proof was used before", nil)
+		return "", refuse(openid4vci.CodeInvalidDPoPProof, "the DPoP proof was used before, or may have been; sign a new one", nil)
 	}
 	return proof.KeyThumbprint, nil
 }

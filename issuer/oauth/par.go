@@ -35,6 +35,10 @@ type pushedRequest struct {
 	// endpoint; empty if the wallet named none.
 	DPoPKey     string
 	IssuerState string
+	// Code is the code that a decision will give. It is chosen here, so that a
+	// decision that is made twice, because the session store forgot the first,
+	// gives the same code, which the database lets be used once.
+	Code string
 	// VisitBy is when the first visit must have come.
 	VisitBy time.Time
 	Visited bool
@@ -74,6 +78,7 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 		return nil, err
 	}
 	request.Client = *client
+	request.Code = newSecret()
 	request.VisitBy = s.cfg.Now().Add(s.cfg.Lifetimes.Request)
 	if len(h.DPoP) > 0 {
 		proof, err := s.verifyDPoP(ctx, "POST", endpoint, h.DPoP, "")

@@ -43,7 +43,10 @@ type Access struct {
 // newCode returns a code for an approved login.
 func (s *Server) newCode(ctx context.Context, l *login) (string, error) {
 	expires := s.cfg.Now().Add(s.cfg.Lifetimes.Code)
-	secret := newSecret()
+	secret := l.Request.Code
+	if secret == "" {
+		secret = newSecret() // pushed before requests had one
+	}
 	// The record outlives the code's validity, so that a second use within the
 	// token's life is still seen.
 	err := s.codes.PutUntil(ctx, secret, code{

@@ -49,7 +49,8 @@ func (c *challenges) fresh() string {
 	return jose.EncodeBase64(c.aead.Seal(nil, nil, issued, c.associated()))
 }
 
-// consume accepts a challenge once. Errors are an [Error] or come from the
+// consume accepts a challenge once, and none from before the session store lost
+// data. Errors are an [Error] or come from the
 // session store.
 func (c *challenges) consume(ctx context.Context, challenge string) error {
 	sealed, err := jose.DecodeBase64(challenge)
@@ -60,16 +61,17 @@ func (c *challenges) consume(ctx context.Context, challenge string) error {
 	if err != nil || len(plain) != 8 {
 		return refuse(ReasonChallengeInvalid, "the challenge is not one of this provider", nil)
 	}
-	age := c.now().Sub(time.Unix(int64(binary.BigEndian.Uint64(plain)), 0))
+	issued := time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
+	age := c.now().Sub(issued)
 	if age < -clockSkew || age >= challengeLifetime {
 		return refuse(ReasonChallengeInvalid, "the challenge has expired", nil)
 	}
-	first, err := c.sessions.Seen(ctx, "wallet_challenge", challenge, challengeLifetime+clockSkew)
+	first, err := c.sessions.Once(ctx, "wallet_challenge", challenge, issued, challengeLifetime+clockSkew)
 	if err != nil {
 		return err
 	}
 	if !first {
-		return refuse(ReasonChallengeInvalid, "the challenge was used before", nil)
+		return refuse(ReasonChallengeInvalid, "the challenge was used before, or may have been", nil)
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ import (
 // binaryVariable may name the redis-server to use.
 const binaryVariable = "TEGATA_REDIS_SERVER"
 
+const snapshotFile = "dump.rdb"
+
 // StartRedis starts a real redis-server for one test and returns its address.
 // See NewRedisServer.
 func StartRedis(t testing.TB, args ...string) (addr string) {
@@ -87,6 +89,60 @@ func (s *RedisServer) Restart() {
 	}
 }
 
+// FlushAll makes the server forget everything.
+func (s *RedisServer) FlushAll() {
+	s.t.Helper()
+	s.command("FLUSHALL")
+}
+
+// Snapshot returns what the server would keep: a copy of its file.
+func (s *RedisServer) Snapshot() []byte {
+	s.t.Helper()
+	s.command("SAVE")
+	data, err := os.ReadFile(filepath.Join(s.dir, snapshotFile))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+// RollBack kills the server and starts it again from a snapshot, or without
+// anything if that is nil. It is for a server that appends to no file.
+func (s *RedisServer) RollBack(snapshot []byte) {
+	s.t.Helper()
+	s.Kill()
+	file := filepath.Join(s.dir, snapshotFile)
+	err := os.Remove(file)
+	if snapshot != nil {
+		err = os.WriteFile(file, snapshot, 0o600)
+	}
+	if err != nil && !os.IsNotExist(err) {
+		s.t.Fatal(err)
+	}
+	s.Restart()
+}
+
+// command sends a command in Redis' inline protocol and demands an OK.
+func (s *RedisServer) command(line string) {
+	s.t.Helper()
+	conn, err := new(net.Dialer).DialContext(s.t.Context(), "tcp", s.Addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(conn, "%s\r\n", line); err != nil {
+		s.t.Fatal(err)
+	}
+	reply := make([]byte, 256)
+	n, err := conn.Read(reply)
+	if string(reply[:n]) != "+OK\r\n" {
+		s.t.Fatalf("redis-server: %s: %q, %v", line, reply[:n], err)
+	}
+}
+
 // Freeze stops the process without ending it: connections stay and nobody
 // answers.
 func (s *RedisServer) Freeze() { s.signal(syscall.SIGSTOP) }
@@ -109,7 +165,7 @@ func (s *RedisServer) start() error {
 	}
 	args := []string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--maxmemory-policy", "noeviction", "--dir", s.dir,
+		"--maxmemory-policy", "noeviction", "--dir", s.dir, "--dbfilename", snapshotFile,
 	}
 	if len(s.args) > 0 && !strings.HasPrefix(s.args[0], "-") {
 		args = append([]string{s.args[0]}, append(args, s.args[1:]...)...)
