@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and the machine lacks: redis-server, SoftHSM,
+# Installs what the tests need and the machine lacks: redis-server, PostgreSQL, SoftHSM,
 # Chromium, and a Node that is new enough with the packages of the other-language
 # wallet.
 set -eu
@@ -11,6 +11,8 @@ as_root() {
 
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
+# Debian keeps the server's programs out of the PATH.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v git >/dev/null || missing="$missing git"

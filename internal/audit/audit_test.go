@@ -12,25 +12,19 @@ import (
 
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 )
 
 var at = time.Unix(1_800_000_000, 0)
 
-func open(t *testing.T) (*database.DB, *audit.Log) {
+// each runs a test on every database.
+func each(t *testing.T, test func(t *testing.T, db *database.DB, log *audit.Log)) {
 	t.Helper()
-	db, err := database.Open(t.Context(), database.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	log, err := audit.New(bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return db, log
+	databasetest.Each(t, func(t *testing.T, db *database.DB) { test(t, db, log) })
 }
 
 func appendEvent(db *database.DB, log *audit.Log, tenant string, e audit.Event) error {
@@ -51,26 +45,27 @@ var event = audit.Event{Kind: "credential.revoked", Actor: "job:recheck", Object
 
 func TestTrail(t *testing.T) {
 	t.Parallel()
-	db, log := open(t)
-	if head, err := verify(db, log, "t"); err != nil || head.Sequence != 0 {
-		t.Errorf("empty: %v, %v", head, err)
-	}
-	var wg sync.WaitGroup
-	for range 20 {
+	each(t, func(t *testing.T, db *database.DB, log *audit.Log) {
+		if head, err := verify(db, log, "t"); err != nil || head.Sequence != 0 {
+			t.Errorf("empty: %v, %v", head, err)
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			for _, tenant := range []string{"t", "u"} {
+				wg.Go(func() {
+					if err := appendEvent(db, log, tenant, event); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		wg.Wait()
 		for _, tenant := range []string{"t", "u"} {
-			wg.Go(func() {
-				if err := appendEvent(db, log, tenant, event); err != nil {
-					t.Error(err)
-				}
-			})
+			if head, err := verify(db, log, tenant); err != nil || head.Sequence != 20 || len(head.MAC) != 32 {
+				t.Errorf("%s: %v, %v", tenant, head, err)
+			}
 		}
-	}
-	wg.Wait()
-	for _, tenant := range []string{"t", "u"} {
-		if head, err := verify(db, log, tenant); err != nil || head.Sequence != 20 || len(head.MAC) != 32 {
-			t.Errorf("%s: %v, %v", tenant, head, err)
-		}
-	}
+	})
 }
 
 func TestTampering(t *testing.T) {
@@ -88,61 +83,64 @@ func TestTampering(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, log := open(t)
-			for range 3 {
-				for _, tenant := range []string{"t", "u"} {
-					if err := appendEvent(db, log, tenant, event); err != nil {
-						t.Fatal(err)
+			each(t, func(t *testing.T, db *database.DB, log *audit.Log) {
+				for range 3 {
+					for _, tenant := range []string{"t", "u"} {
+						if err := appendEvent(db, log, tenant, event); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
-			}
-			if err := db.Write(t.Context(), func(tx *sql.Tx) error {
-				_, err := tx.ExecContext(t.Context(), statement)
-				return err
-			}); err != nil {
-				t.Fatal(err)
-			}
-			_, err := verify(db, log, "t")
-			if want := name != "nothing (honest)"; errors.Is(err, audit.ErrBroken) != want || !want && err != nil {
-				t.Errorf("got %v", err)
-			}
+				if err := db.Write(t.Context(), func(tx *sql.Tx) error {
+					_, err := tx.ExecContext(t.Context(), statement)
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				_, err := verify(db, log, "t")
+				if want := name != "nothing (honest)"; errors.Is(err, audit.ErrBroken) != want || !want && err != nil {
+					t.Errorf("got %v", err)
+				}
+			})
 		})
 	}
 }
 
 func TestOtherKey(t *testing.T) {
 	t.Parallel()
-	db, log := open(t)
-	if err := appendEvent(db, log, "t", event); err != nil {
-		t.Fatal(err)
-	}
-	other, err := audit.New(bytes.Repeat([]byte{2}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := verify(db, other, "t"); !errors.Is(err, audit.ErrBroken) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := audit.New(make([]byte, 31)); err == nil {
-		t.Error("took a short key")
-	}
+	each(t, func(t *testing.T, db *database.DB, log *audit.Log) {
+		if err := appendEvent(db, log, "t", event); err != nil {
+			t.Fatal(err)
+		}
+		other, err := audit.New(bytes.Repeat([]byte{2}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify(db, other, "t"); !errors.Is(err, audit.ErrBroken) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := audit.New(make([]byte, 31)); err == nil {
+			t.Error("took a short key")
+		}
+	})
 }
 
 func TestNoFreeText(t *testing.T) {
 	t.Parallel()
-	db, log := open(t)
-	for _, e := range []audit.Event{
-		{},
-		{Kind: "k", Object: "山田太郎"},
-		{Kind: "k", Object: "Taro Yamada"},
-		{Kind: "k", Object: strings.Repeat("x", 201)},
-		{Kind: "k", Actor: "a\nb"},
-	} {
-		if err := appendEvent(db, log, "t", e); err == nil || strings.Contains(err.Error(), "Yamada") {
-			t.Errorf("%+v: %v", e, err)
+	each(t, func(t *testing.T, db *database.DB, log *audit.Log) {
+		for _, e := range []audit.Event{
+			{},
+			{Kind: "k", Object: "山田太郎"},
+			{Kind: "k", Object: "Taro Yamada"},
+			{Kind: "k", Object: strings.Repeat("x", 201)},
+			{Kind: "k", Actor: "a\nb"},
+		} {
+			if err := appendEvent(db, log, "t", e); err == nil || strings.Contains(err.Error(), "Yamada") {
+				t.Errorf("%+v: %v", e, err)
+			}
 		}
-	}
-	if head, err := verify(db, log, "t"); err != nil || head.Sequence != 0 {
-		t.Errorf("%v, %v", head, err)
-	}
+		if head, err := verify(db, log, "t"); err != nil || head.Sequence != 0 {
+			t.Errorf("%v, %v", head, err)
+		}
+	})
 }

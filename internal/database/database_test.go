@@ -8,30 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 )
-
-// open returns a migrated database in a temporary file.
-func open(t testing.TB, c database.Config) *database.DB {
-	t.Helper()
-	db, err := database.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
 
 func exec(ctx context.Context, statement string, args ...any) func(*sql.Tx) error {
 	return func(tx *sql.Tx) error {
@@ -72,7 +56,7 @@ func beats(t *testing.T, db *database.DB) (names []string) {
 func TestFileIsForItsOwner(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a b?c#d%41.db")
-	db := open(t, database.Config{Path: path})
+	db := databasetest.Open(t, database.Config{Path: path})
 	if err := db.Write(t.Context(), beat(t.Context(), "x")); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +100,7 @@ func TestTemporaryFileIsRemoved(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	db := open(t, database.Config{Path: filepath.Join(t.TempDir(), "x.db")})
+	db := databasetest.Open(t, database.Config{Path: filepath.Join(t.TempDir(), "x.db")})
 	got := map[string]string{}
 	read := func(tx *sql.Tx) error {
 		for _, name := range []string{"journal_mode", "synchronous", "foreign_keys", "busy_timeout"} {
@@ -139,56 +123,92 @@ func TestSettings(t *testing.T) {
 
 func TestReadCannotWrite(t *testing.T) {
 	t.Parallel()
-	db := open(t, database.Config{})
-	if err := db.Read(t.Context(), beat(t.Context(), "sneaky")); err == nil {
-		t.Error("a read wrote")
-	}
-	if err := db.Write(t.Context(), beat(t.Context(), "honest")); err != nil {
-		t.Error(err)
-	}
-	if diff := cmp.Diff([]string{"honest"}, beats(t, db)); diff != "" {
-		t.Error(diff)
-	}
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		if err := db.Read(t.Context(), beat(t.Context(), "sneaky")); err == nil {
+			t.Error("a read wrote")
+		}
+		if err := db.Write(t.Context(), beat(t.Context(), "honest")); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"honest"}, beats(t, db)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 // SQLite numbers $2 by its first appearance, which is not its number.
 func TestPlaceholdersGoByNumber(t *testing.T) {
 	t.Parallel()
-	db := open(t, database.Config{})
-	var got string
-	err := db.Read(t.Context(), func(tx *sql.Tx) error {
-		return tx.QueryRow(`SELECT $2 || $1 || $3 || $1`, "a", "b", "c").Scan(&got)
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		var got string
+		err := db.Read(t.Context(), func(tx *sql.Tx) error {
+			return tx.QueryRow(`SELECT $2 || $1 || $3 || $1`, "a", "b", "c").Scan(&got)
+		})
+		if err != nil || got != "baca" {
+			t.Errorf("got %q, %v", got, err)
+		}
 	})
-	if err != nil || got != "baca" {
-		t.Errorf("got %q, %v", got, err)
-	}
 }
 
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.db")
-	db := open(t, database.Config{Path: path})
-	ctx := t.Context()
-	if err := db.Migrate(ctx); err != nil {
-		t.Errorf("a second time: %v", err)
-	}
-	if err := db.Write(ctx, exec(ctx, `INSERT INTO schema_version (version, name) VALUES ($1, $2)`, 9999, "from the future")); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Migrate(ctx); !errors.Is(err, database.ErrNewerSchema) {
-		t.Errorf("got %v", err)
-	}
-	if err := db.Write(ctx, exec(ctx, `DELETE FROM schema_version`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.CheckSchema(ctx); !errors.Is(err, database.ErrOlderSchema) {
-		t.Errorf("got %v", err)
-	}
+	databasetest.EachConfig(t, func(t *testing.T, c database.Config) {
+		ctx := t.Context()
+		empty, err := database.Open(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer empty.Close()
+		if err := empty.CheckSchema(ctx); !errors.Is(err, database.ErrOlderSchema) {
+			t.Errorf("without a schema: %v", err)
+		}
+		db := databasetest.Open(t, c)
+		if err := errors.Join(db.Migrate(ctx), empty.CheckSchema(ctx)); err != nil {
+			t.Errorf("a second time: %v", err)
+		}
+		if err := db.Write(ctx, exec(ctx, `INSERT INTO schema_version (version, name) VALUES ($1, $2)`, 9999, "from the future")); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Migrate(ctx); !errors.Is(err, database.ErrNewerSchema) {
+			t.Errorf("got %v", err)
+		}
+		if err := db.CheckSchema(ctx); !errors.Is(err, database.ErrNewerSchema) {
+			t.Errorf("got %v", err)
+		}
+		if err := db.Write(ctx, exec(ctx, `DELETE FROM schema_version`)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.CheckSchema(ctx); !errors.Is(err, database.ErrOlderSchema) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Processes that start together migrate once.
+func TestMigrateTogether(t *testing.T) {
+	t.Parallel()
+	databasetest.EachConfig(t, func(t *testing.T, c database.Config) {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				db, err := database.Open(t.Context(), c)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer db.Close()
+				if err := db.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	})
 }
 
 func TestEveryPrimaryKeyStartsWithTheTenant(t *testing.T) {
 	t.Parallel()
-	db := open(t, database.Config{})
+	db := databasetest.Open(t, database.Config{})
 	var tables int
 	var wrong []string
 	err := db.Read(t.Context(), func(tx *sql.Tx) error {

@@ -13,4 +13,9 @@
 // them. Functions that wait at the same moment share one transaction, each
 // under its own savepoint, so that they share the one sync to disk that a
 // commit costs. None is told that it succeeded before that commit.
+//
+// SQLite has one writer. Writers of PostgreSQL lock rows as they update them, so
+// every function locks rows in the order that the package which owns them
+// documents. Functions that share a transaction break that order between them:
+// one that meets a lock held elsewhere soon leaves, and runs again alone.
 package database

@@ -53,30 +53,42 @@ func migrations(files fs.FS) ([]migration, error) {
 	return list, nil
 }
 
-// Migrate brings the schema up to date, one transaction per migration. It
-// fails with [ErrNewerSchema] rather than touch a schema it does not know.
+// Migrate brings the schema up to date, one transaction per migration, while
+// other processes that want to do the same wait. It fails with
+// [ErrNewerSchema] rather than touch a schema it does not know.
+//
+// A migration that other processes may see while they run an older program
+// only adds: tables, indexes, and columns that are null or have a default. What
+// is no longer used goes in a later release, when no such process is left.
 func (d *DB) Migrate(ctx context.Context) error {
 	list, err := migrations(migrationFiles)
 	if err != nil {
 		return err
 	}
+	if err := d.apply(ctx, list); err != nil {
+		return err
+	}
+	return d.CheckSchema(ctx)
+}
+
+func (d *DB) apply(ctx context.Context, list []migration) error {
 	const table = `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)`
-	if err := d.Write(ctx, func(tx *sql.Tx) error {
+	if err := d.migrate(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, table)
 		return err
 	}); err != nil {
 		return fmt.Errorf("database: migrate: %w", err)
 	}
 	for _, m := range list {
-		if err := d.Write(ctx, func(tx *sql.Tx) error { return apply(ctx, tx, m) }); err != nil {
+		if err := d.migrate(ctx, func(tx *sql.Tx) error { return m.apply(ctx, tx) }); err != nil {
 			return fmt.Errorf("database: migration %s: %w", m.name, err)
 		}
 	}
-	return d.CheckSchema(ctx)
+	return nil
 }
 
 // apply runs a migration unless it, or a later one, has been run.
-func apply(ctx context.Context, tx *sql.Tx, m migration) error {
+func (m migration) apply(ctx context.Context, tx *sql.Tx) error {
 	version, err := schemaVersion(ctx, tx)
 	if err != nil || version >= m.version {
 		return err
@@ -94,7 +106,8 @@ func schemaVersion(ctx context.Context, tx *sql.Tx) (version int64, err error) {
 }
 
 // CheckSchema says whether the schema is the one this program was built for:
-// nil, [ErrNewerSchema] or [ErrOlderSchema].
+// nil, [ErrNewerSchema] or [ErrOlderSchema]. A database without a schema is an
+// older one.
 func (d *DB) CheckSchema(ctx context.Context) error {
 	list, err := migrations(migrationFiles)
 	if err != nil {
@@ -104,7 +117,7 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	if err := d.Read(ctx, func(tx *sql.Tx) (err error) {
 		have, err = schemaVersion(ctx, tx)
 		return err
-	}); err != nil {
+	}); err != nil && !noTable(err) {
 		return fmt.Errorf("database: schema version: %w", err)
 	}
 	switch want := int64(len(list)); {

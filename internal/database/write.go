@@ -44,6 +44,7 @@ func (d *DB) Write(ctx context.Context, fn func(*sql.Tx) error) error {
 type write struct {
 	ctx      context.Context
 	fn       func(*sql.Tx) error
+	attempts int
 	claimed  atomic.Bool
 	done     chan struct{}
 	err      error
@@ -67,26 +68,41 @@ func (w *write) call(tx *sql.Tx) (err error) {
 	return w.fn(tx)
 }
 
-// writeLoop is the single writer. While a commit syncs to disk, the next batch
+// writeLoops runs the writers until the queue is closed and empty.
+func (d *DB) writeLoops(writers int) {
+	defer close(d.queue.drained)
+	var group sync.WaitGroup
+	for range writers {
+		group.Go(d.writeLoop)
+	}
+	group.Wait()
+}
+
+// writeLoop is one writer. While its commit syncs to disk, the next batch
 // gathers in the queue.
 func (d *DB) writeLoop() {
-	defer close(d.queue.drained)
 	for {
 		batch := d.queue.take(d.maxBatch)
 		if batch == nil {
 			return
 		}
 		for _, w := range d.commit(batch) {
-			d.commit([]*write{w})
+			for again := []*write{w}; len(again) > 0; {
+				again = d.commit(again)
+			}
 		}
 	}
 }
 
+// maxAttempts is how often a write is tried that runs into others.
+const maxAttempts = 5
+
 // commit runs the batch in one transaction. It returns those that have to run
-// again, alone, because another one broke the transaction they were in.
+// again, alone, because another one broke the transaction they were in or held
+// a lock.
 func (d *DB) commit(batch []*write) (again []*write) {
 	// The transaction belongs to all callers, so no caller's context ends it.
-	tx, err := d.writer.BeginTx(context.Background(), nil)
+	tx, err := d.begin(context.Background(), d.writer, nil)
 	if err != nil {
 		finishAll(batch, fmt.Errorf("%w: begin: %w", ErrUnavailable, err))
 		return nil
@@ -94,30 +110,39 @@ func (d *DB) commit(batch []*write) (again []*write) {
 	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	var ran []*write
 	for i, w := range batch {
-		err, broken := step(tx, w)
+		if i == 1 && d.impatient != "" {
+			if err := run(tx, d.impatient); err != nil {
+				return append(append(again, ran...), batch[i:]...)
+			}
+		}
+		err, broken := d.step(tx, w)
 		if err == nil {
 			ran = append(ran, w)
 			continue
 		}
-		w.finish(err)
+		if w.attempts++; broken == nil && w.attempts < maxAttempts && d.contended(err, len(batch) == 1) {
+			again = append(again, w)
+			continue
+		}
+		w.finish(d.blame(w.ctx, err))
 		if errors.Is(broken, sql.ErrTxDone) {
 			// The function committed or rolled back behind our back. Running
 			// its predecessors again could write them twice.
 			finishAll(ran, fmt.Errorf("%w: a write function ended the transaction", ErrUnavailable))
-			return batch[i+1:]
+			return append(again, batch[i+1:]...)
 		}
 		if broken != nil {
-			return append(ran, batch[i+1:]...)
+			return append(append(again, ran...), batch[i+1:]...)
 		}
 	}
 	if len(ran) == 0 {
-		return nil
+		return again
 	}
 	if err = tx.Commit(); err != nil {
 		err = fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
 	}
 	finishAll(ran, err)
-	return nil
+	return again
 }
 
 func finishAll(writes []*write, err error) {
@@ -128,8 +153,9 @@ func finishAll(writes []*write, err error) {
 
 // step runs one write under a savepoint. An error in broken says that others
 // can no longer use the transaction. That happens when a statement was
-// interrupted because its caller left: SQLite then undoes the whole transaction.
-func step(tx *sql.Tx, w *write) (err, broken error) {
+// interrupted because its caller left: SQLite then undoes the whole transaction,
+// and the connection to PostgreSQL is closed.
+func (d *DB) step(tx *sql.Tx, w *write) (err, broken error) {
 	if broken = run(tx, "SAVEPOINT write"); broken != nil {
 		return broken, broken
 	}
@@ -186,9 +212,20 @@ func (q *queue) take(limit int) []*write {
 	for w := range q.waiting {
 		if w.claimed.CompareAndSwap(false, true) {
 			batch = append(batch, w)
-		}
-		if len(batch) == limit || len(batch) > 0 && len(q.waiting) == 0 {
 			break
+		}
+	}
+	for len(batch) > 0 && len(batch) < limit {
+		select {
+		case w, open := <-q.waiting:
+			if !open {
+				return batch
+			}
+			if w.claimed.CompareAndSwap(false, true) {
+				batch = append(batch, w)
+			}
+		default:
+			return batch
 		}
 	}
 	return batch

@@ -2,17 +2,19 @@ package database_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 )
 
 // together makes all functions wait in the queue while another write blocks
@@ -45,6 +47,18 @@ func together(t *testing.T, db *database.DB, fns ...func(*sql.Tx) error) []error
 	return errs
 }
 
+// each is databasetest.Each with one writer, which can be blocked.
+func each(t *testing.T, name string, test func(t *testing.T, db *database.DB)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		databasetest.EachConfig(t, func(t *testing.T, c database.Config) {
+			c.Writers = 1
+			test(t, databasetest.Open(t, c))
+		})
+	})
+}
+
 func TestOnlyTheFailingWriteIsUndone(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
@@ -57,15 +71,17 @@ func TestOnlyTheFailingWriteIsUndone(t *testing.T) {
 			return end()
 		}
 	}
-	gone, cancel := context.WithCancel(ctx)
-	interrupted := func(tx *sql.Tx) error {
-		if err := beat(ctx, "interrupted")(tx); err != nil {
-			return err
+	interrupted := func() func(*sql.Tx) error {
+		gone, cancel := context.WithCancel(ctx)
+		return func(tx *sql.Tx) error {
+			if err := beat(ctx, "interrupted")(tx); err != nil {
+				return err
+			}
+			time.AfterFunc(20*time.Millisecond, cancel)
+			return exec(gone, `INSERT INTO heartbeat (tenant, name, epoch, beat_at)
+				WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000)
+				SELECT 'other', 'n' || i, '', 1 FROM n`)(tx)
 		}
-		time.AfterFunc(20*time.Millisecond, cancel)
-		return exec(gone, `INSERT INTO heartbeat (tenant, name, epoch, beat_at)
-			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000)
-			SELECT 'other', 'n' || i, '', 1 FROM n`)(tx)
 	}
 	for name, test := range map[string]struct {
 		fn   func(*sql.Tx) error
@@ -74,15 +90,17 @@ func TestOnlyTheFailingWriteIsUndone(t *testing.T) {
 		"error":       {failing("bad", func() error { return boom }), func(err error) bool { return errors.Is(err, boom) }},
 		"panic":       {failing("bad", func() error { panic("ouch") }), func(err error) bool { return err.Error() == "panic: ouch" }},
 		"constraint":  {failing("bad", func() error { return nil }), func(err error) bool { return err != nil }},
-		"interrupted": {interrupted, func(err error) bool { return err != nil }},
+		"interrupted": {nil, func(err error) bool { return err != nil }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			db := open(t, database.Config{})
+		each(t, name, func(t *testing.T, db *database.DB) {
+			fn := test.fn
 			if name == "constraint" {
-				test.fn = func(tx *sql.Tx) error { return errors.Join(beat(ctx, "bad")(tx), beat(ctx, "bad")(tx)) }
+				fn = func(tx *sql.Tx) error { return errors.Join(beat(ctx, "bad")(tx), beat(ctx, "bad")(tx)) }
 			}
-			errs := together(t, db, beat(ctx, "first"), test.fn, beat(ctx, "last"))
+			if name == "interrupted" {
+				fn = interrupted()
+			}
+			errs := together(t, db, beat(ctx, "first"), fn, beat(ctx, "last"))
 			if errs[0] != nil || errs[1] == nil || errs[2] != nil || !test.want(errs[1]) {
 				t.Errorf("got %v", errs)
 			}
@@ -99,51 +117,56 @@ func TestOnlyTheFailingWriteIsUndone(t *testing.T) {
 func TestAWriteThatEndsTheTransactionIsNotRepeatedForOthers(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	db := open(t, database.Config{})
-	runs := 0
-	counted := func(tx *sql.Tx) error { runs++; return beat(ctx, "first")(tx) }
-	errs := together(t, db, counted, func(tx *sql.Tx) error { return tx.Commit() }, beat(ctx, "last"))
-	if !errors.Is(errs[0], database.ErrUnavailable) || !errors.Is(errs[1], database.ErrUnavailable) || errs[2] != nil || runs != 1 {
-		t.Errorf("%d runs, %v", runs, errs)
-	}
+	each(t, "commit", func(t *testing.T, db *database.DB) {
+		runs := 0
+		counted := func(tx *sql.Tx) error { runs++; return beat(ctx, "first")(tx) }
+		errs := together(t, db, counted, func(tx *sql.Tx) error { return tx.Commit() }, beat(ctx, "last"))
+		if !errors.Is(errs[0], database.ErrUnavailable) || !errors.Is(errs[1], database.ErrUnavailable) || errs[2] != nil || runs != 1 {
+			t.Errorf("%d runs, %v", runs, errs)
+		}
+	})
 }
 
 func TestContext(t *testing.T) {
 	t.Parallel()
-	db := open(t, database.Config{})
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	never := func(*sql.Tx) error { t.Error("ran"); return nil }
-	if err := db.Write(over, never); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-
-	// A caller that leaves the queue is not run; one that has begun is waited for.
-	waiting, leave := context.WithCancel(t.Context())
-	begun, cancelBegun := context.WithCancel(t.Context())
-	left := make(chan error)
-	err := db.Write(begun, func(tx *sql.Tx) error {
-		go func() { left <- db.Write(waiting, never) }()
-		time.Sleep(10 * time.Millisecond)
-		leave()
-		cancelBegun()
-		if err := <-left; !errors.Is(err, context.Canceled) {
+	each(t, "over", func(t *testing.T, db *database.DB) {
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		never := func(*sql.Tx) error { t.Error("ran"); return nil }
+		if err := db.Write(over, never); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		return beat(context.Background(), "x")(tx)
+
+		// A caller that leaves the queue is not run; one that has begun is waited for.
+		waiting, leave := context.WithCancel(t.Context())
+		begun, cancelBegun := context.WithCancel(t.Context())
+		left := make(chan error)
+		err := db.Write(begun, func(tx *sql.Tx) error {
+			go func() { left <- db.Write(waiting, never) }()
+			time.Sleep(10 * time.Millisecond)
+			leave()
+			cancelBegun()
+			if err := <-left; !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			return beat(context.Background(), "x")(tx)
+		})
+		if err != nil {
+			t.Errorf("committed, but got %v", err)
+		}
+		if diff := cmp.Diff([]string{"x"}, beats(t, db)); diff != "" {
+			t.Error(diff)
+		}
 	})
-	if err != nil {
-		t.Errorf("committed, but got %v", err)
-	}
-	if diff := cmp.Diff([]string{"x"}, beats(t, db)); diff != "" {
-		t.Error(diff)
-	}
 }
 
 func TestCloseLetsWaitingWritesFinish(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.db")
-	db, err := database.Open(t.Context(), database.Config{Path: path})
+	databasetest.EachConfig(t, testCloseLetsWaitingWritesFinish)
+}
+
+func testCloseLetsWaitingWritesFinish(t *testing.T, c database.Config) {
+	db, err := database.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +192,7 @@ func TestCloseLetsWaitingWritesFinish(t *testing.T) {
 	}
 	wg.Wait()
 	close(acked)
-	again := open(t, database.Config{Path: path})
+	again := databasetest.Open(t, c)
 	have := map[string]bool{}
 	for _, name := range beats(t, again) {
 		have[name] = true
@@ -184,21 +207,25 @@ func TestCloseLetsWaitingWritesFinish(t *testing.T) {
 // BenchmarkWrite compares one commit per write with commits that concurrent
 // writers share.
 func BenchmarkWrite(b *testing.B) {
-	for name, batch := range map[string]int{"alone": 1, "shared": 0} {
-		b.Run(name, func(b *testing.B) {
-			db := open(b, database.Config{Path: filepath.Join(b.TempDir(), "x.db"), MaxBatch: batch})
-			b.SetParallelism(32)
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					err := db.Write(context.Background(), exec(context.Background(),
-						`INSERT INTO heartbeat (tenant, name, epoch, beat_at) VALUES ('t', $1, '', 1)
-						 ON CONFLICT (tenant, name) DO UPDATE SET beat_at = heartbeat.beat_at + 1`, "x"))
-					if err != nil {
-						b.Error(err)
+	databasetest.EachBenchmark(b, func(b *testing.B, c database.Config) {
+		for name, batch := range map[string]int{"alone": 1, "shared": 0} {
+			b.Run(name, func(b *testing.B) {
+				c.MaxBatch = batch
+				db := databasetest.Open(b, c)
+				run := rand.Text()
+				var n atomic.Int64
+				b.SetParallelism(64)
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						name := fmt.Sprint(run, n.Add(1))
+						if err := db.Write(context.Background(), beat(context.Background(), name)); err != nil {
+							b.Error(err)
+						}
 					}
-				}
+				})
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 			})
-		})
-	}
+		}
+	})
 }

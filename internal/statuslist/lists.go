@@ -104,9 +104,7 @@ func (l *Lists) Allocate(ctx context.Context, tx *sql.Tx, tenant, kind string, n
 	}
 	id, next, size, err := l.advance(ctx, tx, tenant, kind, n)
 	if errors.Is(err, sql.ErrNoRows) {
-		if err = l.open(ctx, tx, tenant, kind, now); err == nil {
-			id, next, size, err = l.advance(ctx, tx, tenant, kind, n)
-		}
+		id, next, size, err = l.advanceNew(ctx, tx, tenant, kind, n, now)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("statuslist: allocate: %w", err)
@@ -142,6 +140,25 @@ func (l *Lists) advance(ctx context.Context, tx *sql.Tx, tenant, kind string, n 
 		AND accepting = 1 AND next + $1 <= capacity
 		RETURNING id, next, size`, n, tenant, l.owner, kind, l.keyID).Scan(&id, &next, &size)
 	return id, next, size, err
+}
+
+// advanceNew is advance after there was no list. Whoever comes first opens one;
+// those that waited for that find it.
+func (l *Lists) advanceNew(ctx context.Context, tx *sql.Tx, tenant, kind string, n int, now time.Time) (id string, next, size uint64, err error) {
+	if _, err = tx.ExecContext(ctx, `
+		INSERT INTO status_openings (tenant, owner, kind, count) VALUES ($1, $2, $3, 1)
+		ON CONFLICT (tenant, owner, kind) DO UPDATE SET count = status_openings.count + 1`,
+		tenant, l.owner, kind); err != nil {
+		return "", 0, 0, err
+	}
+	id, next, size, err = l.advance(ctx, tx, tenant, kind, n)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, next, size, err
+	}
+	if err = l.open(ctx, tx, tenant, kind, now); err != nil {
+		return "", 0, 0, err
+	}
+	return l.advance(ctx, tx, tenant, kind, n)
 }
 
 // open starts a list and closes those of the kind that were in use.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/statuslist"
 )
 
@@ -74,171 +75,185 @@ func current(t *testing.T, p *statuslist.Publisher, id string) statuslist.Public
 
 func TestPublicationWindows(t *testing.T) {
 	t.Parallel()
-	db, lists, s, c := openDB(t), newLists(t, statuslist.Config{}), &signer{}, newClock(start)
-	p := publisher(t, db, lists, s, c)
-	e := allocate(t, db, lists, "t", "k", 2)
-	first := current(t, p, e[0].ListID)
-	if want := start.Truncate(time.Minute); !first.IssuedAt.Equal(want) || !first.Expires.Equal(want.Add(time.Hour)) {
-		t.Errorf("issued %v, expires %v", first.IssuedAt, first.Expires)
-	}
-	if list := s.last(); invalid(list, e[0]) || list.TTL != time.Minute || len(list.Bits) != 1250 || list.Tenant != "t" {
-		t.Errorf("got %+v", list)
-	}
-	if _, err := revoke(db, lists, "t", e[0]); err != nil {
-		t.Fatal(err)
-	}
-	if pub := current(t, p, e[0].ListID); pub != first {
-		t.Error("changed within its window")
-	}
-	c.advance(49 * time.Second)
-	if pub := current(t, p, e[0].ListID); pub != first {
-		t.Error("changed within its window")
-	}
-	c.advance(time.Second)
-	second := current(t, p, e[0].ListID)
-	if second.Sequence <= first.Sequence || second.Version <= first.Version || !second.IssuedAt.After(first.IssuedAt) {
-		t.Errorf("%+v after %+v", second, first)
-	}
-	if list := s.last(); !invalid(list, e[0]) || invalid(list, e[1]) {
-		t.Error("the bits are wrong")
-	}
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		lists, s, c := newLists(t, statuslist.Config{}), &signer{}, newClock(start)
+		p := publisher(t, db, lists, s, c)
+		e := allocate(t, db, lists, "t", "k", 2)
+		first := current(t, p, e[0].ListID)
+		if want := start.Truncate(time.Minute); !first.IssuedAt.Equal(want) || !first.Expires.Equal(want.Add(time.Hour)) {
+			t.Errorf("issued %v, expires %v", first.IssuedAt, first.Expires)
+		}
+		if list := s.last(); invalid(list, e[0]) || list.TTL != time.Minute || len(list.Bits) != 1250 || list.Tenant != "t" {
+			t.Errorf("got %+v", list)
+		}
+		if _, err := revoke(db, lists, "t", e[0]); err != nil {
+			t.Fatal(err)
+		}
+		if pub := current(t, p, e[0].ListID); pub != first {
+			t.Error("changed within its window")
+		}
+		c.advance(49 * time.Second)
+		if pub := current(t, p, e[0].ListID); pub != first {
+			t.Error("changed within its window")
+		}
+		c.advance(time.Second)
+		second := current(t, p, e[0].ListID)
+		if second.Sequence <= first.Sequence || second.Version <= first.Version || !second.IssuedAt.After(first.IssuedAt) {
+			t.Errorf("%+v after %+v", second, first)
+		}
+		if list := s.last(); !invalid(list, e[0]) || invalid(list, e[1]) {
+			t.Error("the bits are wrong")
+		}
 
-	// Another process serves the same bytes, even if its clock is behind.
-	behind := publisher(t, db, lists, &signer{}, newClock(start))
-	if pub := current(t, behind, e[0].ListID); pub != second {
-		t.Errorf("got %+v, want %+v", pub, second)
-	}
+		// Another process serves the same bytes, even if its clock is behind.
+		behind := publisher(t, db, lists, &signer{}, newClock(start))
+		if pub := current(t, behind, e[0].ListID); pub != second {
+			t.Errorf("got %+v, want %+v", pub, second)
+		}
+	})
 }
 
 func TestPublishNow(t *testing.T) {
 	t.Parallel()
-	db, lists, s, c := openDB(t), newLists(t, statuslist.Config{}), &signer{}, newClock(start)
-	p := publisher(t, db, lists, s, c)
-	e := allocate(t, db, lists, "t", "k", 1)[0]
-	last := current(t, p, e.ListID)
-	if _, err := revoke(db, lists, "t", e); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		pub, err := p.Publish(t.Context(), "t", e.ListID)
-		if err != nil || !invalid(s.last(), e) || pub.Sequence != last.Sequence+1 || pub.IssuedAt.Before(start) {
-			t.Errorf("%+v after %+v, %v", pub, last, err)
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		lists, s, c := newLists(t, statuslist.Config{}), &signer{}, newClock(start)
+		p := publisher(t, db, lists, s, c)
+		e := allocate(t, db, lists, "t", "k", 1)[0]
+		last := current(t, p, e.ListID)
+		if _, err := revoke(db, lists, "t", e); err != nil {
+			t.Fatal(err)
 		}
-		if now := current(t, p, e.ListID); now != pub {
-			t.Errorf("serves %+v, want %+v", now, pub)
+		for range 2 {
+			pub, err := p.Publish(t.Context(), "t", e.ListID)
+			if err != nil || !invalid(s.last(), e) || pub.Sequence != last.Sequence+1 || pub.IssuedAt.Before(start) {
+				t.Errorf("%+v after %+v, %v", pub, last, err)
+			}
+			if now := current(t, p, e.ListID); now != pub {
+				t.Errorf("serves %+v, want %+v", now, pub)
+			}
+			last = pub
 		}
-		last = pub
-	}
+	})
 }
 
 func TestAClockThatWasWrongDoesNotFreezeTheList(t *testing.T) {
 	t.Parallel()
-	db, lists, s, c := openDB(t), newLists(t, statuslist.Config{}), &signer{}, newClock(start.Add(48*time.Hour))
-	p := publisher(t, db, lists, s, c)
-	e := allocate(t, db, lists, "t", "k", 1)[0]
-	wrong := current(t, p, e.ListID)
-	c.advance(-48 * time.Hour)
-	pub := current(t, p, e.ListID)
-	if !pub.IssuedAt.Equal(start.Truncate(time.Minute)) || pub.Sequence <= wrong.Sequence {
-		t.Errorf("%+v after %+v", pub, wrong)
-	}
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		lists, s, c := newLists(t, statuslist.Config{}), &signer{}, newClock(start.Add(48*time.Hour))
+		p := publisher(t, db, lists, s, c)
+		e := allocate(t, db, lists, "t", "k", 1)[0]
+		wrong := current(t, p, e.ListID)
+		c.advance(-48 * time.Hour)
+		pub := current(t, p, e.ListID)
+		if !pub.IssuedAt.Equal(start.Truncate(time.Minute)) || pub.Sequence <= wrong.Sequence {
+			t.Errorf("%+v after %+v", pub, wrong)
+		}
+	})
 }
 
 func TestOlderTokenIsServedUntilItExpires(t *testing.T) {
 	t.Parallel()
-	boom := errors.New("boom")
-	db, lists, s, c := openDB(t), newLists(t, statuslist.Config{}), &signer{}, newClock(start)
-	p := publisher(t, db, lists, s, c)
-	e := allocate(t, db, lists, "t", "k", 1)[0]
-	first := current(t, p, e.ListID)
-	s.err = boom
-	c.advance(30 * time.Minute)
-	if pub := current(t, p, e.ListID); pub != first {
-		t.Errorf("got %+v", pub)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if pub := current(t, p, e.ListID); pub != first {
-		t.Errorf("without a database: got %+v", pub)
-	}
-	c.advance(30 * time.Minute)
-	if _, _, err := p.Token(t.Context(), "t", e.ListID); !errors.Is(err, database.ErrUnavailable) {
-		t.Errorf("served an expired token: %v", err)
-	}
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		boom := errors.New("boom")
+		lists, s, c := newLists(t, statuslist.Config{}), &signer{}, newClock(start)
+		p := publisher(t, db, lists, s, c)
+		e := allocate(t, db, lists, "t", "k", 1)[0]
+		first := current(t, p, e.ListID)
+		s.err = boom
+		c.advance(30 * time.Minute)
+		if pub := current(t, p, e.ListID); pub != first {
+			t.Errorf("got %+v", pub)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if pub := current(t, p, e.ListID); pub != first {
+			t.Errorf("without a database: got %+v", pub)
+		}
+		c.advance(30 * time.Minute)
+		if _, _, err := p.Token(t.Context(), "t", e.ListID); !errors.Is(err, database.ErrUnavailable) {
+			t.Errorf("served an expired token: %v", err)
+		}
+	})
 }
 
 func TestWhatIsNotPublished(t *testing.T) {
 	t.Parallel()
-	db, lists, c := openDB(t), newLists(t, statuslist.Config{}), newClock(start)
-	wallet := publisher(t, db, newLists(t, statuslist.Config{Owner: "wallet"}), &signer{}, c)
-	p := publisher(t, db, lists, &signer{}, c)
-	e := allocate(t, db, lists, "t", "k", 1)[0]
-	current(t, p, e.ListID)
-	for name, get := range map[string]func() (statuslist.Publication, error){
-		"no such list": func() (statuslist.Publication, error) { return p.Current(t.Context(), "t", "x") },
-		"other tenant": func() (statuslist.Publication, error) { return p.Current(t.Context(), "u", e.ListID) },
-		"other owner":  func() (statuslist.Publication, error) { return wallet.Current(t.Context(), "t", e.ListID) },
-	} {
-		if _, err := get(); !errors.Is(err, statuslist.ErrUnknownList) {
-			t.Errorf("%s: %v", name, err)
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		lists, c := newLists(t, statuslist.Config{}), newClock(start)
+		wallet := publisher(t, db, newLists(t, statuslist.Config{Owner: "wallet"}), &signer{}, c)
+		p := publisher(t, db, lists, &signer{}, c)
+		e := allocate(t, db, lists, "t", "k", 1)[0]
+		current(t, p, e.ListID)
+		for name, get := range map[string]func() (statuslist.Publication, error){
+			"no such list": func() (statuslist.Publication, error) { return p.Current(t.Context(), "t", "x") },
+			"other tenant": func() (statuslist.Publication, error) { return p.Current(t.Context(), "u", e.ListID) },
+			"other owner":  func() (statuslist.Publication, error) { return wallet.Current(t.Context(), "t", e.ListID) },
+		} {
+			if _, err := get(); !errors.Is(err, statuslist.ErrUnknownList) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-	}
-	strange := publisher(t, db, newLists(t, statuslist.Config{Keys: [][]byte{key(9)}}), &signer{}, c)
-	if _, err := strange.Publish(t.Context(), "t", e.ListID); !errors.Is(err, statuslist.ErrUnknownKey) {
-		t.Errorf("unknown key: %v", err)
-	}
+		strange := publisher(t, db, newLists(t, statuslist.Config{Keys: [][]byte{key(9)}}), &signer{}, c)
+		if _, err := strange.Publish(t.Context(), "t", e.ListID); !errors.Is(err, statuslist.ErrUnknownKey) {
+			t.Errorf("unknown key: %v", err)
+		}
+	})
 }
 
 // R4: revocations of one list at the same moment, through several processes'
 // worth of values, are all in the next token, which one process makes.
 func TestConcurrentRevocationsAndReaders(t *testing.T) {
 	t.Parallel()
-	db, s, c := openDB(t), &signer{pause: 5 * time.Millisecond}, newClock(start)
-	lists := newLists(t, statuslist.Config{})
-	p := publisher(t, db, lists, s, c)
-	entries := allocate(t, db, lists, "t", "k", 300)
-	var wg sync.WaitGroup
-	for i := range 300 {
-		wg.Go(func() {
-			if n, err := revoke(db, lists, "t", entries[i]); n != 1 || err != nil {
-				t.Errorf("%d, %v", n, err)
-			}
-		})
-	}
-	wg.Wait()
-	c.advance(time.Minute)
-	var signed sync.Map
-	for range 50 {
-		wg.Go(func() { signed.Store(current(t, p, entries[0].ListID).Token, true) })
-	}
-	wg.Wait()
-	if len(s.lists) != 1 || s.last().Version != 300 {
-		t.Errorf("signed %d times, version %d", len(s.lists), s.last().Version)
-	}
-	for _, e := range entries {
-		if !invalid(s.last(), e) {
-			t.Errorf("%v was lost", e)
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		s, c := &signer{pause: 5 * time.Millisecond}, newClock(start)
+		lists := newLists(t, statuslist.Config{})
+		p := publisher(t, db, lists, s, c)
+		entries := allocate(t, db, lists, "t", "k", 300)
+		var wg sync.WaitGroup
+		for i := range 300 {
+			wg.Go(func() {
+				if n, err := revoke(db, lists, "t", entries[i]); n != 1 || err != nil {
+					t.Errorf("%d, %v", n, err)
+				}
+			})
 		}
-	}
+		wg.Wait()
+		c.advance(time.Minute)
+		var signed sync.Map
+		for range 50 {
+			wg.Go(func() { signed.Store(current(t, p, entries[0].ListID).Token, true) })
+		}
+		wg.Wait()
+		if len(s.lists) != 1 || s.last().Version != 300 {
+			t.Errorf("signed %d times, version %d", len(s.lists), s.last().Version)
+		}
+		for _, e := range entries {
+			if !invalid(s.last(), e) {
+				t.Errorf("%v was lost", e)
+			}
+		}
+	})
 }
 
 func TestPublishersRaceForAWindow(t *testing.T) {
 	t.Parallel()
-	db, lists, s, c := openDB(t), newLists(t, statuslist.Config{}), &signer{pause: 5 * time.Millisecond}, newClock(start)
-	e := allocate(t, db, lists, "t", "k", 1)[0]
-	var wg sync.WaitGroup
-	got := make([]statuslist.Publication, 8)
-	for i := range got {
-		p := publisher(t, db, lists, s, c)
-		wg.Go(func() { got[i] = current(t, p, e.ListID) })
-	}
-	wg.Wait()
-	for _, pub := range got {
-		if pub != got[0] || pub.Sequence != 1 {
-			t.Errorf("%+v and %+v in one window", pub, got[0])
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		lists, s, c := newLists(t, statuslist.Config{}), &signer{pause: 5 * time.Millisecond}, newClock(start)
+		e := allocate(t, db, lists, "t", "k", 1)[0]
+		var wg sync.WaitGroup
+		got := make([]statuslist.Publication, 8)
+		for i := range got {
+			p := publisher(t, db, lists, s, c)
+			wg.Go(func() { got[i] = current(t, p, e.ListID) })
 		}
-	}
+		wg.Wait()
+		for _, pub := range got {
+			if pub != got[0] || pub.Sequence != 1 {
+				t.Errorf("%+v and %+v in one window", pub, got[0])
+			}
+		}
+	})
 }
 
 func TestPublisherConfig(t *testing.T) {

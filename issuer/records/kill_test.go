@@ -4,25 +4,31 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/issuer/records"
 )
 
-const childPath = "TEGATA_RECORDS_CHILD"
+const childConfig = "TEGATA_RECORDS_CHILD"
 
 // child is what TestKill does in the process that it kills: it issues and
 // revokes without end, and prints a line for each answer it gets.
-func child(t *testing.T, path string) {
-	w := newWorld(t, path)
+func child(t *testing.T, settings string) {
+	var c database.Config
+	if err := json.Unmarshal([]byte(settings), &c); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, c)
 	err := w.StartGrant(t.Context(), tenant, records.Grant{ID: "g", Expires: start.Add(time.Hour), Limits: map[string]int{config: 1 << 40}})
 	if err != nil && !errors.Is(err, records.ErrGrantExists) {
 		t.Fatal(err)
@@ -31,10 +37,14 @@ func child(t *testing.T, path string) {
 	for range 4 {
 		wg.Go(func() {
 			for {
-				c := w.allocate(t, tenant, "g", 1)[0]
+				issued, err := w.AllocateCredentials(context.Background(), tenant, allocation("g", 1))
+				if err != nil {
+					return // the database was killed first
+				}
+				c := issued[0]
 				fmt.Printf("\nissued %s %s/%d\n", c.ID, c.ListID, c.Index)
 				if _, err := w.RevokeCredential(context.Background(), tenant, c.ID, "r"); err != nil {
-					t.Error(err)
+					return
 				}
 				fmt.Printf("\nrevoked %s\n", c.ID)
 			}
@@ -44,10 +54,14 @@ func child(t *testing.T, path string) {
 }
 
 // runAndKill returns the lines the child printed before it was killed.
-func runAndKill(t *testing.T, path string, after time.Duration) (lines []string) {
+func runAndKill(t *testing.T, c database.Config, after time.Duration, alsoKill func()) (lines []string) {
 	t.Helper()
+	settings, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKill$", "-test.v")
-	child.Env = append(os.Environ(), childPath+"="+path)
+	child.Env = append(os.Environ(), childConfig+"="+string(settings))
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -57,11 +71,21 @@ func runAndKill(t *testing.T, path string, after time.Duration) (lines []string)
 	}
 	scanner := bufio.NewScanner(out)
 	var kill *time.Timer
+	killed := make(chan struct{})
 	for scanner.Scan() {
 		if kill == nil && strings.HasPrefix(scanner.Text(), "revoked ") {
-			kill = time.AfterFunc(after, func() { _ = child.Process.Kill() })
+			kill = time.AfterFunc(after, func() {
+				alsoKill()
+				_ = child.Process.Kill()
+				close(killed)
+			})
 		}
 		lines = append(lines, scanner.Text())
+	}
+	if kill == nil {
+		t.Errorf("the child did nothing: %q", lines)
+	} else {
+		<-killed
 	}
 	_ = child.Wait() // it was killed
 	return lines
@@ -70,16 +94,28 @@ func runAndKill(t *testing.T, path string, after time.Duration) (lines []string)
 // R2, R5: after kill -9 nothing that was acknowledged is lost, and no index
 // comes again.
 func TestKill(t *testing.T) {
-	if path := os.Getenv(childPath); path != "" {
-		child(t, path)
+	if settings := os.Getenv(childConfig); settings != "" {
+		child(t, settings)
 		return
 	}
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.db")
+	t.Run(database.DriverSQLite, func(t *testing.T) {
+		t.Parallel()
+		testKill(t, databasetest.NewConfig(t, database.DriverSQLite), func() {}, func() {})
+	})
+	// Here the server is killed as well, with everything it had not synced.
+	t.Run(database.DriverPostgres, func(t *testing.T) {
+		t.Parallel()
+		server := databasetest.NewServer(t)
+		testKill(t, server.NewDatabase(t), func() { server.Kill(t) }, func() { server.Restart(t) })
+	})
+}
+
+func testKill(t *testing.T, c database.Config, kill, restart func()) {
 	indexes := map[string]bool{}
 	var revoked []string
 	for round := range 4 {
-		for _, line := range runAndKill(t, path, time.Duration(20+37*round)*time.Millisecond) {
+		for _, line := range runAndKill(t, c, time.Duration(20+37*round)*time.Millisecond, kill) {
 			switch word := strings.Fields(line); {
 			case len(word) == 3 && word[0] == "issued":
 				if indexes[word[2]] {
@@ -90,8 +126,9 @@ func TestKill(t *testing.T) {
 				revoked = append(revoked, word[1])
 			}
 		}
+		restart()
 	}
-	w := newWorld(t, path)
+	w := newWorld(t, c)
 	err := w.DB.Read(t.Context(), func(tx *sql.Tx) error {
 		for _, id := range revoked {
 			var stands bool
