@@ -149,6 +149,16 @@ func TestPreAuthorized(t *testing.T) {
 			t.Errorf("%+v, %v", token, err)
 		}
 	})
+	t.Run("I07 wallets that are not registered", func(t *testing.T) {
+		t.Parallel()
+		p := newParty(t, oauth.Wallet{ID: "another"})
+		_, err := p.take(t, p.vouch(t, right, "a"), "tx_code", right)
+		wantCode(t, err, openid4vci.CodeInvalidClient)
+		p = newParty(t, oauth.Wallet{ID: "another"}, oauth.Wallet{ID: "wallet"})
+		if _, err := p.take(t, p.vouch(t, right, "a"), "tx_code", right); err != nil {
+			t.Errorf("honest twin: %v", err)
+		}
+	})
 	t.Run("codes of one kind are none of the other", func(t *testing.T) {
 		t.Parallel()
 		p := newParty(t)

@@ -76,7 +76,7 @@ type party struct {
 	pkce    string
 }
 
-func newParty(t *testing.T) *party {
+func newParty(t *testing.T, wallets ...oauth.Wallet) *party {
 	t.Helper()
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
@@ -99,7 +99,7 @@ func newParty(t *testing.T) *party {
 	g := &grants{started: map[string]bool{}}
 	p := &party{grants: g, pkce: openid4vci.NewCodeVerifier()}
 	p.server = oauth.New(oauth.Config{
-		Issuer: reuseIssuer, Configurations: []oauth.Configuration{{ID: "a", Scope: "a"}},
+		Issuer: reuseIssuer, Configurations: []oauth.Configuration{{ID: "a", Scope: "a"}}, Wallets: wallets,
 		Sessions: session.New(session.NewMemory(clock, 0), session.NewRandomKeys(), "t", clock),
 		Attesters: &trust.Policy{
 			Anchors: []trust.Anchor{ca.Anchor()}, Profile: trust.ProfileWalletProvider, Revocation: trust.NotChecked("test"), Now: clock,

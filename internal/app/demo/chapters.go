@@ -28,12 +28,12 @@ const (
 // issue lets the operator offer and the citizen's wallet accept.
 func (d *demonstration) issue(ctx context.Context) error {
 	start := time.Now()
-	link, err := d.offer(ctx)
+	made, err := d.offer(ctx, `{"credential_configuration_ids":["identity_sd_jwt","identity_mdoc"]}`)
 	if err != nil {
 		return err
 	}
 	d.report.step("operator", "issuer", "makes an offer for both formats and shows it to the citizen", time.Since(start))
-	held, err := d.wallet.AcceptOffer(ctx, link, d.citizen)
+	held, err := d.wallet.AcceptOffer(ctx, made.Link, d.citizen)
 	if err != nil {
 		return err
 	}
@@ -56,32 +56,35 @@ func (d *demonstration) issue(ctx context.Context) error {
 	return nil
 }
 
-func (d *demonstration) offer(ctx context.Context) (string, error) {
-	body := `{"credential_configuration_ids":["identity_sd_jwt","identity_mdoc"]}`
+// offer is what the operator gets of the issuer.
+type offer struct {
+	Link   string `json:"link"`
+	TxCode string `json:"tx_code"`
+}
+
+func (d *demonstration) offer(ctx context.Context, body string) (*offer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.box.Issuer+"/admin/offers", bytes.NewBufferString(body))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+d.box.AdminToken)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := d.client.Do(request)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusCreated {
-		return "", fmt.Errorf("the issuer answers %d to the operator", response.StatusCode)
+		return nil, fmt.Errorf("the issuer answers %d to the operator", response.StatusCode)
 	}
-	var offer struct {
-		Link string `json:"link"`
-	}
-	return offer.Link, json.NewDecoder(response.Body).Decode(&offer)
+	var made offer
+	return &made, json.NewDecoder(response.Body).Decode(&made)
 }
 
 // presentBoth answers the bank from the SD-JWT VC and then from the mdoc.
 func (d *demonstration) presentBoth(ctx context.Context) error {
 	for _, query := range []string{querySDJWT, queryMdoc} {
-		result, err := d.present(ctx, query)
+		result, err := d.present(ctx, d.wallet, query)
 		if err != nil {
 			return err
 		}
@@ -93,14 +96,14 @@ func (d *demonstration) presentBoth(ctx context.Context) error {
 }
 
 // present runs one transaction and prints what the relying party gets.
-func (d *demonstration) present(ctx context.Context, query string) (*verifier.Result, error) {
+func (d *demonstration) present(ctx context.Context, wallet *holder.Wallet, query string) (*verifier.Result, error) {
 	start := time.Now()
 	t, err := d.relyingParty.ask(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	d.report.step("bank", "verifier", "asks by DCQL and shows the link to the citizen", time.Since(start))
-	outcome, presentErr := d.wallet.Present(ctx, t.Link, d.consent)
+	outcome, presentErr := wallet.Present(ctx, t.Link, d.consent)
 	if presentErr != nil {
 		d.report.step("verifier", "wallet", "does not accept the presentation", 0)
 	}
@@ -145,7 +148,7 @@ func (d *demonstration) revoke(ctx context.Context) error {
 	}
 	d.report.step("issuer", "", "finds the certificate on the CRL and publishes the credentials as INVALID", time.Since(start))
 	for _, query := range []string{querySDJWT, queryMdoc} {
-		result, err := d.present(ctx, query)
+		result, err := d.present(ctx, d.wallet, query)
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,9 @@ type demonstration struct {
 	card   *jpkitest.Card
 	crls   *crlServer
 
+	// wallet is the citizen's, secondWallet that of somebody without a card.
 	wallet       *holder.Wallet
+	secondWallet *holder.Wallet
 	citizen      *browser
 	relyingParty *relyingParty
 	client       *http.Client
@@ -96,6 +98,7 @@ func Run(ctx context.Context, w io.Writer, o Options) (err error) {
 		}},
 		{"The citizen takes a credential offer", d.issue},
 		{"A bank asks for the name and whether the person is 18 or over", d.presentBoth},
+		{"The town hall vouches for somebody without a card, by an offer and a code to type", d.vouch},
 		{"The citizen moves house: the certificate is revoked", d.revoke},
 	} {
 		d.report.chapter(part.chapter)
@@ -108,6 +111,7 @@ func Run(ctx context.Context, w io.Writer, o Options) (err error) {
 	d.report.summary([]string{
 		"A JPKI signature certificate became credentials in two formats, bound to the wallet's keys.",
 		"The verifier accepted both formats and said why they can be trusted.",
+		"Somebody without a card got a credential on the issuer's word, with a transaction code.",
 		"After the certificate was revoked, the verifier refused the credential.",
 	})
 	if o.Keep {
@@ -217,17 +221,20 @@ func (d *demonstration) meetParties(cfg *app.Config) (err error) {
 			Revocation: trust.NotChecked("the authorities of the demonstration publish no lists"),
 		}
 	}
-	d.wallet = &holder.Wallet{
-		HTTP: web, Vault: &holder.Memory{}, BatchSize: batchSize, Now: time.Now, OnStep: onStep,
-		RedirectURI: "https://wallet.example/callback",
-		Attester: &holder.Provider{
-			HTTP: web, URL: d.box.Provider, Platform: provider.SoftwarePlatform, OnStep: onStep, Now: time.Now,
-		},
-		IssuerTrust: map[credentials.Format]*trust.Policy{
-			credentials.FormatSDJWTVC: policy(trust.ProfileSDJWTIssuer, d.box.IssuerAnchors[credentials.FormatSDJWTVC]),
-			credentials.FormatMdoc:    policy(trust.ProfileMdocSigner, d.box.IssuerAnchors[credentials.FormatMdoc]),
-		},
-		VerifierTrust: policy(trust.ProfileVerifierAccess, d.box.VerifierAnchor),
+	newWallet := func() *holder.Wallet {
+		return &holder.Wallet{
+			HTTP: web, Vault: &holder.Memory{}, BatchSize: batchSize, Now: time.Now, OnStep: onStep,
+			RedirectURI: "https://wallet.example/callback",
+			Attester: &holder.Provider{
+				HTTP: web, URL: d.box.Provider, Platform: provider.SoftwarePlatform, OnStep: onStep, Now: time.Now,
+			},
+			IssuerTrust: map[credentials.Format]*trust.Policy{
+				credentials.FormatSDJWTVC: policy(trust.ProfileSDJWTIssuer, d.box.IssuerAnchors[credentials.FormatSDJWTVC]),
+				credentials.FormatMdoc:    policy(trust.ProfileMdocSigner, d.box.IssuerAnchors[credentials.FormatMdoc]),
+			},
+			VerifierTrust: policy(trust.ProfileVerifierAccess, d.box.VerifierAnchor),
+		}
 	}
+	d.wallet, d.secondWallet = newWallet(), newWallet()
 	return nil
 }

@@ -63,8 +63,11 @@ func TestDemo(t *testing.T) {
 	if last.Kind != "summary" || last.OK == nil || !*last.OK {
 		t.Errorf("last line = %+v", last)
 	}
-	if len(verified) != 2 || len(refused) != 2 {
-		t.Fatalf("%d verified and %d refused, want 2 and 2", len(verified), len(refused))
+	if len(verified) != 3 || len(refused) != 2 {
+		t.Fatalf("%d verified and %d refused, want 3 and 2", len(verified), len(refused))
+	}
+	if c := verified[2].Data.Credentials[0]; c.Status.Value != "VALID" || !bytes.Contains(c.Claims, []byte("鈴木　みどり")) {
+		t.Errorf("result of the second wallet = %+v", c)
 	}
 	for i, format := range []string{"dc+sd-jwt", "mso_mdoc"} {
 		c := verified[i].Data.Credentials[0]
