@@ -33,6 +33,29 @@ func FuzzDeviceResponse(f *testing.F) {
 	})
 }
 
+// FuzzIssuerSigned holds what a wallet reads: typed errors, and nothing that was
+// not issued here verifies.
+func FuzzIssuerSigned(f *testing.F) {
+	w := newWorld(f)
+	honest := w.issue(f)
+	f.Add(honest)
+	f.Add([]byte{0xa2})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		u, err := mdoc.Parse(data)
+		var e *mdoc.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Errorf("untyped error %v", err)
+		}
+		if err == nil && (u.HolderKey == nil || u.DocType == "") {
+			t.Errorf("read %+v", u)
+		}
+		got, verifyErr := mdoc.VerifyIssued(t.Context(), data, w.policy, now())
+		if verifyErr == nil && (err != nil || got.Type != docType) {
+			t.Errorf("verified %+v, which reads as %v", got, err)
+		}
+	})
+}
+
 func BenchmarkIssue(b *testing.B) {
 	w := newWorld(b)
 	d := w.draft()

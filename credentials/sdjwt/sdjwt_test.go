@@ -491,6 +491,50 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzDisclosure has a disclosure in an honest credential, as the wallet reads
+// it: only the one whose digest was signed is accepted.
+func FuzzDisclosure(f *testing.F) {
+	w := newWorld(f)
+	const honest = "WyJfMjZiYzRMVC1hYzZxMktJNmNCVzVlcyIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0"
+	payload := w.payload(f)
+	payload["_sd"] = []string{sdjwt.DigestOf(honest)}
+	token := w.sign(f, payload)
+	f.Add(honest)
+	f.Add("WyJuUHVvUW5rUkZxM0JJZUFtN0FuWEZBIiwgIkRFIl0")
+	f.Add("W10=")
+	f.Fuzz(func(t *testing.T, disclosure string) {
+		if _, err := sdjwt.Parse(token + disclosure + "~"); err == nil && disclosure != honest {
+			t.Errorf("accepted %q", disclosure)
+		}
+	})
+}
+
+// FuzzBinding signs any KB-JWT with the holder's key.
+func FuzzBinding(f *testing.F) {
+	w := newWorld(f)
+	presented := w.sign(f, w.payload(f))
+	bound := w.bind(f, presented, nil)
+	honest, err := jose.Parse(bound[strings.LastIndex(bound, "~")+1:])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("kb+jwt", string(honest.UnverifiedPayload()))
+	f.Add("kb+jwt", `{"nonce":"1234567890","aud":"https://verifier.example.org","iat":1748537244,"sd_hash":"0_Af-2B-EhLWX5ydh_w2xzwmO6iM66B_2QCEanI4fUY"}`)
+	f.Fuzz(func(t *testing.T, typ, payload string) {
+		token, err := jose.Sign(jose.Header{Typ: typ}, []byte(payload), w.holder)
+		if err != nil {
+			return
+		}
+		if _, err := w.verify(presented + token); err != nil {
+			return
+		}
+		var c struct{ Nonce, Aud string }
+		if err := json.Unmarshal([]byte(payload), &c); err != nil || typ != "kb+jwt" || c.Nonce != w.binding.Nonce || c.Aud != w.binding.Audience() {
+			t.Errorf("accepted %s %s", typ, payload)
+		}
+	})
+}
+
 // FuzzVerify signs any payload, so that the fuzzer gets behind the signature.
 func FuzzVerify(f *testing.F) {
 	w := newWorld(f)

@@ -193,6 +193,40 @@ func FuzzVerifyToken(f *testing.F) {
 	})
 }
 
+// FuzzReference: a reference that is accepted can be fetched and indexed.
+func FuzzReference(f *testing.F) {
+	f.Add([]byte(`{"status_list":{"idx":412,"uri":"https://example.com/statuslists/1"}}`))
+	f.Add([]byte(`{"status_list":{"idx":-1,"uri":"http://a"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		claim, err := jose.DecodeValue(data)
+		if err != nil {
+			return
+		}
+		ref, err := status.ParseReference(claim)
+		if err == nil && status.CheckURI(ref.URI) != nil {
+			t.Errorf("accepted %+v", ref)
+		}
+	})
+}
+
+// FuzzList reads lists in both forms.
+func FuzzList(f *testing.F) {
+	f.Add([]byte(`{"bits":1,"lst":"eNrbuRgAAhcBXQ"}`))
+	f.Add([]byte(`{"bits":2,"lst":"eNo76fITAAPfAgc"}`))
+	f.Add([]byte("\xa2dbits\x01clstJ\x78\xda\xdb\xb9\x18\x00\x02\x17\x01\x5d"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for name, parse := range map[string]func([]byte) (*status.List, error){"JSON": status.ParseJSON, "CBOR": status.ParseCBOR} {
+			list, err := parse(data)
+			if err != nil {
+				continue
+			}
+			if _, err := list.Get(list.Len() - 1); err != nil || list.Len() == 0 {
+				t.Errorf("%s: %d entries, %v", name, list.Len(), err)
+			}
+		}
+	})
+}
+
 func BenchmarkSign(b *testing.B) {
 	p := newPublisher(b)
 	list := newList(b, 1<<20, 1)
