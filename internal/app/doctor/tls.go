@@ -44,7 +44,7 @@ func (d *doctor) unreachable(origin string, err error) {
 	switch {
 	case errors.As(err, &dns):
 		d.Fault(origin, "add the name to the DNS", "the name does not resolve")
-	case errors.As(err, &record):
+	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		d.Fault(origin, "configure tls for the role, or let the proxy end TLS on this port", "what answers does not speak TLS")
 	default:
 		d.Fault(origin, "start the service, and compare listen, the proxy and the firewall with the origin", "cannot be reached: %s", short(err))
