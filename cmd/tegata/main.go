@@ -18,6 +18,11 @@ usage:
   tegata check --config FILE     report every fault of a configuration without running it
   tegata doctor --config FILE    look at a running deployment as a wallet would, and say how to put it right
                                  (or --issuer, --verifier, --provider with a URL; --roots, --json, and more with -h)
+  tegata csr --config FILE --key NAME --organization-id NUMBER
+                                 print a certificate signing request for a key, such as issuer.keys.sd_jwt;
+                                 --generate makes the key file first (more with -h)
+  tegata ca init --dir DIR --name NAME, tegata ca issue --dir DIR --profile P --csr FILE --out FILE
+                                 a certification authority for development and ceremonies (more with -h)
   tegata help                     print this
 `
 
@@ -42,6 +47,10 @@ func run(ctx context.Context, args []string) int {
 		return runCheck(ctx, args[1:])
 	case "doctor":
 		return runDoctor(ctx, args[1:])
+	case "csr":
+		return runCSR(args[1:])
+	case "ca":
+		return runCA(args[1:])
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 		return 0

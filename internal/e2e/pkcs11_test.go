@@ -7,10 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/keys/pkcs11"
 	"github.com/tegata-id/tegata/credentials/keys/pkcs11/pkcs11test"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/ca"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/verifier"
 )
@@ -125,6 +129,40 @@ func TestPKCS11Start(t *testing.T) {
 				t.Errorf("%v, want %v", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestPKCS11Request asks for a certificate of a key that never leaves its
+// token, and has the authority issue it.
+func TestPKCS11Request(t *testing.T) {
+	box, hsm := plainSandbox(t), pkcs11test.New(t)
+	intoModule(t, hsm, box, nil)
+	subject := app.Subject{OrganizationIdentifier: trusttest.CorporateNumber()}
+	request, err := app.Request(box.ConfigFile, "issuer.keys.sd_jwt", subject, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "ca")
+	if err := ca.Init(dir, ca.Options{Kind: ca.Generic, Name: "Test", Country: "JP", Years: 1}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	authority, err := ca.Open(dir, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := authority.Issue(request, "sd-jwt", 30, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := filepath.Join(box.Dir, "sd-jwt.chain.pem")
+	if err := os.Remove(chain); err != nil {
+		t.Fatal(err)
+	}
+	if err := ca.WriteCertificate(chain, certificate); err != nil {
+		t.Fatal(err)
+	}
+	if err := starts(t, box); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -66,14 +66,6 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// name says which token it is, for errors.
-func (c Config) name() string {
-	if c.Slot != nil {
-		return fmt.Sprintf("slot %d of %s", *c.Slot, c.Module)
-	}
-	return fmt.Sprintf("token %q of %s", c.TokenLabel, c.Module)
-}
-
 // KeyName names a key pair in a token by CKA_LABEL, CKA_ID, or both.
 type KeyName struct {
 	Label string

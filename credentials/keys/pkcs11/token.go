@@ -54,6 +54,14 @@ func Open(c Config) (*Token, error) {
 	return &Token{context: context, name: c.name()}, nil
 }
 
+// name says which token it is, for errors.
+func (c Config) name() string {
+	if c.Slot != nil {
+		return fmt.Sprintf("slot %d of %s", *c.Slot, c.Module)
+	}
+	return fmt.Sprintf("token %q of %s", c.TokenLabel, c.Module)
+}
+
 // Key finds a key pair. Errors are [ErrKeyNotFound], [ErrAmbiguous], or that
 // the key is not ECDSA on a curve of package keys.
 func (t *Token) Key(name KeyName) (crypto.Signer, error) {
