@@ -148,7 +148,7 @@ func (k *checker) chain(ctx context.Context, where, file string, chain []*x509.C
 	told := k.Count(report.Fault) > before && strings.Contains(k.Findings[len(k.Findings)-1].What, "certificate 0 of the chain")
 	valid := told || k.validity(where, file, chain[0])
 	for i, c := range chain {
-		if !SelfSigned(c) {
+		if !selfSigned(c) {
 			continue
 		}
 		if i == 0 {
@@ -223,8 +223,8 @@ func (k *checker) serverName(where, file string, leaf *x509.Certificate) {
 	}
 }
 
-// SelfSigned reports whether a certificate was signed with its own key.
-func SelfSigned(c *x509.Certificate) bool {
+// selfSigned reports whether a certificate was signed with its own key.
+func selfSigned(c *x509.Certificate) bool {
 	return bytes.Equal(c.RawIssuer, c.RawSubject) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 

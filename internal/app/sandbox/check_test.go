@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -315,4 +316,56 @@ func text(r *report.Report) string {
 	var b strings.Builder
 	_ = r.Print(&b)
 	return b.String()
+}
+
+// TestCheckNamesEveryFile checks the example without any of its files: each of
+// them must be asked for, so that a new key of the configuration is not forgotten.
+func TestCheckNamesEveryFile(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("../../../deploy/tegata.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "tegata.yaml")
+	if err := os.WriteFile(path, example, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := app.LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := configuredFiles(reflect.ValueOf(cfg))
+	if len(files) < 25 {
+		t.Fatalf("the example names only %d files", len(files))
+	}
+	r := app.Check(t.Context(), path, app.CheckOptions{Now: time.Now})
+	for _, file := range files {
+		if !slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Level == report.Fault && f.File == file }) {
+			t.Errorf("%s is missing, and no fault says so", file)
+		}
+	}
+}
+
+// configuredFiles returns the values of all keys that end in "file" or "path".
+func configuredFiles(v reflect.Value) (files []string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			files = configuredFiles(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			files = append(files, configuredFiles(v.Index(i))...)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if f := v.Field(i); f.Kind() == reflect.String && f.String() != "" && (strings.HasSuffix(name, "file") || name == "path") {
+				files = append(files, f.String())
+			} else {
+				files = append(files, configuredFiles(f)...)
+			}
+		}
+	}
+	return files
 }
