@@ -15,6 +15,7 @@ const usage = `Tegata, a digital identity wallet backend.
 usage:
   tegata demo [--json] [--keep]    show the main job on this machine, with a throwaway PKI
   tegata serve --config FILE     run the roles that the file configures
+  tegata migrate --config FILE   bring the schema of the database up to date
   tegata check --config FILE     report every fault of a configuration without running it
   tegata doctor --config FILE    look at a running deployment as a wallet would, and say how to put it right
                                  (or --issuer, --verifier, --provider with a URL; --roots, --json, and more with -h)
@@ -43,6 +44,8 @@ func run(ctx context.Context, args []string) int {
 		return runDemo(ctx, args[1:])
 	case "serve":
 		return runServe(ctx, args[1:])
+	case "migrate":
+		return runMigrate(ctx, args[1:])
 	case "check":
 		return runCheck(ctx, args[1:])
 	case "doctor":

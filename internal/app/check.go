@@ -191,6 +191,9 @@ func (k *checker) checkSecrets() {
 			return data, nil
 		})
 	}
+	if path := k.cfg.Database.PasswordFile; path != "" {
+		k.secret("database.password_file", path, func(use, path string) ([]byte, error) { return readSecret(use, path, 1) })
+	}
 	if r := k.cfg.Redis; r != nil && r.PasswordFile != "" {
 		k.secret("redis.password_file", r.PasswordFile, func(use, path string) ([]byte, error) { return readSecret(use, path, 1) })
 	}

@@ -66,10 +66,20 @@ type TelemetryConfig struct {
 
 // DatabaseConfig names the SQL database.
 type DatabaseConfig struct {
-	// Driver is sqlite.
+	// Driver is sqlite, for one process, or postgres.
 	Driver string `yaml:"driver"`
 	// Path is the file of an SQLite database.
 	Path string `yaml:"path"`
+	// URL names a PostgreSQL database, as postgres://user@host:port/name with
+	// the parameters of libpq; there is no password in it.
+	URL          string `yaml:"url"`
+	PasswordFile string `yaml:"password_file"`
+	// Timeout is how long a statement of PostgreSQL may take before the answer
+	// is 503; 5s if left out.
+	Timeout Duration `yaml:"timeout"`
+	// Connections limits those that read; 8 if left out. There are two more
+	// that write.
+	Connections int `yaml:"connections"`
 }
 
 // RedisConfig names the Redis servers.

@@ -64,12 +64,7 @@ func (c *Config) validate() error {
 	if c.Redis != nil && c.SessionKeys == "" {
 		fault("session_keys_file: needed with redis")
 	}
-	if (c.Issuer != nil || c.Provider != nil) && c.Database.Path == "" {
-		fault("database.path: needed by issuer and wallet_provider")
-	}
-	if c.Database.Driver != "" && c.Database.Driver != "sqlite" {
-		fault("database.driver: only sqlite is known")
-	}
+	c.Database.check(c.Issuer != nil || c.Provider != nil, c.Mode, fault)
 	if c.Mode == ModeProduction && len(c.Outbound.AllowLoopback) > 0 {
 		fault("outbound.allow_loopback: not in mode production")
 	}
@@ -162,7 +157,7 @@ func (l *ListenConfig) check(role string, mode Mode, fault func(string, ...any))
 
 // resolve makes the paths of the file relative to its folder.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.Database.Path, &c.SessionKeys, &c.Outbound.Roots}
+	paths := []*string{&c.Database.Path, &c.Database.PasswordFile, &c.SessionKeys, &c.Outbound.Roots}
 	anchors := func(list []AnchorConfig) {
 		for i := range list {
 			paths = append(paths, &list[i].File)

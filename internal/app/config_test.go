@@ -42,6 +42,12 @@ func TestConfigFaults(t *testing.T) {
 		{"path in the origin", "origin: https://verifier.bank.example", "origin: https://verifier.bank.example/x", "verifier.origin"},
 		{"loopback in production", "origin: https://issuer.city.example", "origin: https://127.0.0.1:8443", "issuer.origin"},
 		{"loopback allowed in production", "  roots_file: trust/tls-roots.pem", "  allow_loopback: ['127.0.0.1:1']", "allow_loopback"},
+		{"unknown database", "driver: sqlite", "driver: oracle", "database.driver"},
+		{"database without a file", "  path: data/tegata.db", "", "database.path"},
+		{"a file and a server", "driver: sqlite", "driver: postgres\n  url: postgres://t@/t?host=/run/pg", "database.path"},
+		{"server without a URL", "driver: sqlite\n  path: data/tegata.db", "driver: postgres", "database.url"},
+		{"password in the URL", "driver: sqlite\n  path: data/tegata.db", "driver: postgres\n  url: postgres://t:secret@/t?host=/run/pg", "password_file"},
+		{"server far away without TLS", "driver: sqlite\n  path: data/tegata.db", "driver: postgres\n  url: postgres://t@db.example/t?sslmode=prefer", "sslmode"},
 		{"redis without keys", "session_keys_file: secrets/session.keys", "", "session_keys_file"},
 		{"redis without address", `addresses: ["redis.internal:6379"]`, "addresses: []", "redis.addresses"},
 		{"batch of one", "batch_size: 10", "batch_size: 1", "batch_size"},
@@ -112,5 +118,30 @@ func TestModuleConfig(t *testing.T) {
 	key := c.Issuer.Keys.SDJWT
 	if key.Key != "" || key.PKCS11 == nil || key.PKCS11.KeyID != "0a01" || key.PKCS11.PIN != filepath.Join(filepath.Dir(path), "hsm.pin") {
 		t.Errorf("%+v", key)
+	}
+}
+
+// TestPostgresConfig has what TestConfigFaults refuses in parts.
+func TestPostgresConfig(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{
+		"postgres://tegata@db.example:5432/tegata?sslmode=verify-full", "postgres://tegata@/tegata?host=/run/postgresql",
+		"postgresql://tegata@127.0.0.1/tegata",
+	} {
+		changed := strings.Replace(string(data), "driver: sqlite\n  path: data/tegata.db", "driver: postgres\n  url: "+url+"\n  password_file: p", 1)
+		path := filepath.Join(t.TempDir(), "tegata.yaml")
+		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := app.LoadConfig(path)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+		} else if c.Database.PasswordFile != filepath.Join(filepath.Dir(path), "p") {
+			t.Errorf("password in %s", c.Database.PasswordFile)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/heartbeat"
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -21,14 +20,11 @@ func (a *App) openStores(ctx context.Context) error {
 	if a.cfg.Issuer == nil && a.cfg.Provider == nil {
 		return nil
 	}
-	db, err := database.Open(ctx, database.Config{Path: a.cfg.Database.Path})
+	db, err := openDatabase(ctx, a.cfg.Database)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	a.db = db
-	if err := db.Migrate(ctx); err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
 	a.health.Add("database", db.Ping)
 	return nil
 }

@@ -113,12 +113,9 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var have int64
-	if err := d.Read(ctx, func(tx *sql.Tx) (err error) {
-		have, err = schemaVersion(ctx, tx)
+	have, err := d.SchemaVersion(ctx)
+	if err != nil {
 		return err
-	}); err != nil && !noTable(err) {
-		return fmt.Errorf("database: schema version: %w", err)
 	}
 	switch want := int64(len(list)); {
 	case have > want:
@@ -127,4 +124,17 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 		return fmt.Errorf("%w: have %d, want %d", ErrOlderSchema, have, want)
 	}
 	return nil
+}
+
+// SchemaVersion returns the number of the last migration that was applied, 0
+// for a database without a schema.
+func (d *DB) SchemaVersion(ctx context.Context) (version int64, err error) {
+	err = d.Read(ctx, func(tx *sql.Tx) (err error) {
+		version, err = schemaVersion(ctx, tx)
+		return err
+	})
+	if err != nil && !noTable(err) {
+		return 0, fmt.Errorf("database: schema version: %w", err)
+	}
+	return version, nil
 }

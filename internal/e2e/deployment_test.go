@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/telemetry"
 	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/openapi/openapitest"
@@ -47,6 +50,8 @@ type deployment struct {
 // deployOptions say how a deployment differs from a plain one.
 type deployOptions struct {
 	redis string
+	// postgres is where the records are kept; nil means SQLite.
+	postgres *databasetest.Server
 	// patience is how long an operation of Redis may take; zero is the default.
 	patience time.Duration
 	// lists is how long a revocation list of the JPKI serves, recheck how often
@@ -94,6 +99,12 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	crls.StartTLS()
 	t.Cleanup(crls.Close)
 
+	if o.postgres != nil {
+		usePostgres(t, d.box, o.postgres)
+		if _, err := app.Migrate(t.Context(), d.box.ConfigFile); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if d.cfg, err = app.LoadConfig(d.box.ConfigFile); err != nil {
 		t.Fatal(err)
 	}
@@ -273,16 +284,32 @@ func secret(t *testing.T, path string) string {
 // query returns one number from the database, beside the process.
 func (d *deployment) query(t *testing.T, statement string, args ...any) int {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+d.cfg.Database.Path+"?mode=ro&_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := d.openDatabase(t)
 	defer db.Close()
 	var n int
 	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&n); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return n
+}
+
+// openDatabase opens the database beside the process.
+func (d *deployment) openDatabase(t *testing.T) *sql.DB {
+	t.Helper()
+	driver, name := "sqlite", "file:"+d.cfg.Database.Path+"?mode=ro&_pragma=busy_timeout(5000)"
+	if c := d.cfg.Database; c.Driver == database.DriverPostgres {
+		u, err := url.Parse(c.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.User = url.UserPassword(u.User.Username(), secret(t, c.PasswordFile))
+		driver, name = "pgx", u.String()
+	}
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // rows counts what issuance writes.

@@ -87,10 +87,7 @@ func TestDatabaseAway(t *testing.T) {
 func (d *deployment) statusList(t *testing.T, c *oauthClient, token string) string {
 	t.Helper()
 	c.credential(t, token, c.credentialRequest(t, 1), nil).credentials(t)
-	db, err := sql.Open("sqlite", "file:"+d.cfg.Database.Path+"?mode=ro&_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := d.openDatabase(t)
 	defer db.Close()
 	var id string
 	if err := db.QueryRowContext(t.Context(), "SELECT list_id FROM issued_credentials LIMIT 1").Scan(&id); err != nil {

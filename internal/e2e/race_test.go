@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
 )
 
@@ -66,7 +68,19 @@ func onlyOne(t *testing.T, answers []*answer, code string) *answer {
 // processes that share a Redis and a database.
 func TestRaces(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, deployOptions{redis: sessiontest.StartRedis(t), patience: 20 * time.Second})
+	t.Run(database.DriverSQLite, func(t *testing.T) {
+		t.Parallel()
+		testRaces(t, deployOptions{})
+	})
+	t.Run(database.DriverPostgres, func(t *testing.T) {
+		t.Parallel()
+		testRaces(t, deployOptions{postgres: databasetest.Shared(t)})
+	})
+}
+
+func testRaces(t *testing.T, o deployOptions) {
+	o.redis, o.patience = sessiontest.StartRedis(t), 20*time.Second
+	d := deploy(t, o)
 	d.addReplica(t)
 	card := cardOf(t, "hanako")
 
