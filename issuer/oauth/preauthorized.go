@@ -36,9 +36,9 @@ type preAuthorized struct {
 	Person         *source.Person
 	// TxCode is the digest of the transaction code, or empty.
 	TxCode []byte
-	// Expires ends the code; the record lives on to notice a second use.
-	Expires time.Time
-	Used    bool
+	// Issued is when the code was made; Expires ends the code; the record lives on to notice a second use.
+	Issued, Expires time.Time
+	Used            bool
 	// Token is the access token that the first use gave.
 	Token string
 }
@@ -46,8 +46,9 @@ type preAuthorized struct {
 // PreAuthorize returns a pre-authorized code, and when it expires. The error is
 // that of the session store.
 func (s *Server) PreAuthorize(ctx context.Context, p PreAuthorization) (code string, expires time.Time, err error) {
-	code, expires = newSecret(), s.cfg.Now().Add(s.cfg.Lifetimes.PreAuthorized)
-	c := preAuthorized{Configurations: p.Configurations, Evidence: p.Evidence, Person: p.Person, Expires: expires}
+	now := s.cfg.Now()
+	code, expires = newSecret(), now.Add(s.cfg.Lifetimes.PreAuthorized)
+	c := preAuthorized{Configurations: p.Configurations, Evidence: p.Evidence, Person: p.Person, Issued: now, Expires: expires}
 	if p.TxCode != "" {
 		c.TxCode = txDigest(code, p.TxCode)
 	}
@@ -94,7 +95,7 @@ func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpop
 		return nil, err
 	}
 	// What follows must come last: it uses up one of the attempts.
-	if err := s.checkTxCode(ctx, secret, c.TxCode, form); err != nil {
+	if err := s.checkTxCode(ctx, secret, &c, form); err != nil {
 		return nil, err
 	}
 	if c.Used {
@@ -129,15 +130,16 @@ func (s *Server) narrow(access *Access, form Params) error {
 // checkTxCode compares the transaction code. A wrong one does not burn the
 // pre-authorized code: otherwise whoever sees the offer could take it from the
 // person it is for. The attempt is counted before it is compared, so that no
-// number of attempts at the same time gets more than [MaxTxCodeAttempts].
+// number of attempts at the same time gets more than [MaxTxCodeAttempts]. If the
+// session store has lost data, and perhaps the count, the code is refused.
 //
 // A second use is only told from an attempt, and only then revokes what the
 // first one gave, if its transaction code is right too.
-func (s *Server) checkTxCode(ctx context.Context, secret string, digest []byte, form Params) error {
+func (s *Server) checkTxCode(ctx context.Context, secret string, c *preAuthorized, form Params) error {
 	switch {
-	case len(digest) == 0 && !form.Has("tx_code"):
+	case len(c.TxCode) == 0 && !form.Has("tx_code"):
 		return nil
-	case len(digest) == 0:
+	case len(c.TxCode) == 0:
 		return refuse(openid4vci.CodeInvalidRequest, "no tx_code belongs to this pre-authorized code", nil)
 	case !form.Has("tx_code"):
 		return refuse(openid4vci.CodeInvalidRequest, "tx_code is missing", nil)
@@ -147,10 +149,14 @@ func (s *Server) checkTxCode(ctx context.Context, secret string, digest []byte, 
 	if err != nil {
 		return unavailable(err)
 	}
-	if attempts > MaxTxCodeAttempts {
+	trusted, err := s.cfg.Sessions.Trusts(ctx, c.Issued)
+	if err != nil {
+		return unavailable(err)
+	}
+	if attempts > MaxTxCodeAttempts || !trusted {
 		return refuse(openid4vci.CodeInvalidGrant, badCode, nil)
 	}
-	if !hmac.Equal(txDigest(secret, form.Get("tx_code")), digest) {
+	if !hmac.Equal(txDigest(secret, form.Get("tx_code")), c.TxCode) {
 		return refuse(openid4vci.CodeInvalidGrant, "the tx_code is wrong", nil)
 	}
 	return nil

@@ -91,6 +91,17 @@ func TestPreAuthorized(t *testing.T) {
 		_, err := p.take(t, late, "tx_code", right)
 		wantCode(t, err, openid4vci.CodeInvalidGrant)
 	})
+	t.Run("I04 a session store that may have lost the count", func(t *testing.T) {
+		t.Parallel()
+		p := newParty(t)
+		code := p.vouch(t, right, "a")
+		p.fence.lost = p.later(time.Minute)
+		_, err := p.take(t, code, "tx_code", right)
+		wantCode(t, err, openid4vci.CodeInvalidGrant)
+		if _, err := p.take(t, p.vouch(t, right, "a"), "tx_code", right); err != nil {
+			t.Errorf("a code from after the loss: %v", err)
+		}
+	})
 	t.Run("I02 second use", func(t *testing.T) {
 		t.Parallel()
 		p := newParty(t)

@@ -74,6 +74,16 @@ type party struct {
 	grants  *grants
 	headers func(path string) oauth.ClientHeaders
 	pkce    string
+	fence   *fence
+	// later lets time pass.
+	later func(time.Duration) time.Time
+}
+
+// fence is a session store that lost data at a time.
+type fence struct{ lost time.Time }
+
+func (f *fence) Trusts(_ context.Context, issued time.Time) (bool, error) {
+	return !issued.Before(f.lost), nil
 }
 
 func newParty(t *testing.T, wallets ...oauth.Wallet) *party {
@@ -97,15 +107,19 @@ func newParty(t *testing.T, wallets ...oauth.Wallet) *party {
 	}, provider)
 	must(err)
 	g := &grants{started: map[string]bool{}}
-	p := &party{grants: g, pkce: openid4vci.NewCodeVerifier()}
+	p := &party{grants: g, pkce: openid4vci.NewCodeVerifier(), fence: &fence{}}
 	p.server = oauth.New(oauth.Config{
 		Issuer: reuseIssuer, Configurations: []oauth.Configuration{{ID: "a", Scope: "a"}}, Wallets: wallets,
-		Sessions: session.New(session.NewMemory(clock, 0), session.NewRandomKeys(), "t", clock),
+		Sessions: session.New(session.NewMemory(clock, 0), session.NewRandomKeys(), "t", clock).Fenced(p.fence),
 		Attesters: &trust.Policy{
 			Anchors: []trust.Anchor{ca.Anchor()}, Profile: trust.ProfileWalletProvider, Revocation: trust.NotChecked("test"), Now: clock,
 		},
 		Prover: anybody{}, Source: anybody{}, Grants: g, Lifetimes: oauth.DefaultLifetimes, Now: clock,
 	})
+	p.later = func(d time.Duration) time.Time {
+		now = now.Add(d)
+		return now
+	}
 	p.headers = func(path string) oauth.ClientHeaders {
 		pop, err := attestation.SignPoP(attestation.PoP{ClientID: "wallet", Audience: reuseIssuer, Now: now}, instance)
 		must(err)
