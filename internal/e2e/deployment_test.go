@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
@@ -42,6 +45,7 @@ type deployment struct {
 	// persons lends its cards to the login page, unless it is nil.
 	persons *jpkitest.JPKI
 	http    *http.Client
+	spans   sdktrace.SpanExporter
 	// replicas are the addresses at which the issuer answers, one by default.
 	replicas []string
 	turn     atomic.Int64
@@ -58,6 +62,9 @@ type deployOptions struct {
 	// credentials are matched with them, and window how often status lists are
 	// published.
 	lists, recheck, window time.Duration
+	// spans, if set, receives the spans; the log is then as talkative as it can
+	// be, and there is an admin listener.
+	spans sdktrace.SpanExporter
 	// noTestPersons leaves the login page with real cards alone.
 	noTestPersons bool
 	// prepare, if set, changes the sandbox before the process starts.
@@ -112,6 +119,9 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	if !o.noTestPersons {
 		d.persons = nation(t)
 	}
+	if d.spans = o.spans; d.spans != nil {
+		d.cfg.Admin = "127.0.0.1:0"
+	}
 	d.http = d.client(t)
 	d.app = d.run(t, d.cfg)
 	t.Cleanup(func() {
@@ -125,11 +135,15 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 // run starts a process and stops it with the test.
 func (d *deployment) run(t *testing.T, cfg *app.Config) *app.App {
 	t.Helper()
-	log, err := telemetry.NewLogger(d.log, nil, telemetry.LogText)
+	level := slog.LevelInfo
+	if d.spans != nil {
+		level = slog.LevelDebug
+	}
+	log, err := telemetry.NewLogger(d.log, level, telemetry.LogText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := app.New(t.Context(), cfg, app.Options{Log: log, Now: d.clock.Now, TestJPKI: d.persons})
+	process, err := app.New(t.Context(), cfg, app.Options{Log: log, Now: d.clock.Now, TestJPKI: d.persons, Spans: d.spans})
 	if err != nil {
 		t.Fatal(err)
 	}

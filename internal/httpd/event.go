@@ -44,6 +44,14 @@ func eventOf(c echo.Context) *event {
 	return ev
 }
 
+// answered notes the code of an answer. Errors of a role's own type are taken
+// for faults of ours until their encoder says better.
+func (ev *event) answered(code string) {
+	if ev.code == "" || ev.code == CodeServerError {
+		ev.code = code
+	}
+}
+
 // AddLogAttrs adds attributes to the log line of the request: identifiers and
 // outcomes, never personal data or secrets.
 func AddLogAttrs(c echo.Context, attrs ...slog.Attr) {

@@ -27,6 +27,9 @@ func TestSpans(t *testing.T) {
 		httpd.AddLogAttrs(c, slog.String("tenant", "city"))
 		return &httpd.Error{Status: http.StatusBadRequest, Code: "invalid_thing", Description: "says-what"}
 	})
+	f.Echo().GET("/typed", func(echo.Context) error { return http.ErrHandlerTimeout }, httpd.Errors(func(c echo.Context, _ error) {
+		httpd.EncodeOAuth(c, &httpd.Error{Status: http.StatusBadRequest, Code: "of_a_role"})
+	}))
 	f.Echo().GET("/broken", func(echo.Context) error { return http.ErrServerClosed })
 	r := httptest.NewRequest(http.MethodPost, "/offers/secret-id?code=secret-code", strings.NewReader("secret-body"))
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -40,8 +43,10 @@ func TestSpans(t *testing.T) {
 	f.do(httptest.NewRequest(http.MethodGet, "/broken", nil))
 	f.do(httptest.NewRequest("SECRET", "/secret/path", nil))
 
+	f.do(httptest.NewRequest(http.MethodGet, "/typed", nil))
+
 	spans := recorder.Ended()
-	if len(spans) != 3 {
+	if len(spans) != 4 {
 		t.Fatalf("%d spans", len(spans))
 	}
 	first := spans[0]
@@ -61,6 +66,9 @@ func TestSpans(t *testing.T) {
 	}
 	if spans[2].Name() != "other unmatched" {
 		t.Errorf("span %s", spans[2].Name())
+	}
+	if metrics := scrape(t, f); !strings.Contains(metrics, `tegata_http_errors_total{code="of_a_role",route="/typed",server="test"} 1`) {
+		t.Errorf("metrics %s", metrics)
 	}
 	if !strings.Contains(f.log.String(), `"trace_id":"`+first.SpanContext().TraceID().String()) {
 		t.Error("the log line does not name the trace")

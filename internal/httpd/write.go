@@ -58,9 +58,7 @@ func WriteProblem(c echo.Context, p Problem) error {
 	if ev.requestID != "" {
 		p.Instance = "urn:tegata:request:" + ev.requestID
 	}
-	if ev.code == "" {
-		ev.code = p.Reason
-	}
+	ev.answered(p.Reason)
 	return writeJSON(c, p.Status, "application/problem+json", p)
 }
 
@@ -89,9 +87,7 @@ func WriteOAuthError(c echo.Context, e OAuthError) error {
 	if e.Status < 400 || e.Status > 599 {
 		e.Status = http.StatusInternalServerError
 	}
-	if ev := eventOf(c); ev.code == "" {
-		ev.code = e.Code
-	}
+	eventOf(c).answered(e.Code)
 	return WriteJSON(c, e.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`

@@ -32,7 +32,7 @@ type TraceOptions struct {
 	SampleRatio float64
 	// Roots are trusted for the receiver beside those of the system.
 	Roots []*x509.Certificate
-	// Exporter, if set, takes the place of Endpoint.
+	// Exporter, if set, takes the place of Endpoint and gets every span at once.
 	Exporter sdktrace.SpanExporter
 	// Log is told when spans could not be delivered.
 	Log *slog.Logger
@@ -50,15 +50,16 @@ type Tracing struct {
 
 // NewTracing returns the tracing for a process. It does not connect yet.
 func NewTracing(ctx context.Context, o TraceOptions) (*Tracing, error) {
-	exporter := o.Exporter
-	if exporter == nil {
-		var err error
-		if exporter, err = otlpExporter(ctx, o); err != nil {
+	deliver := sdktrace.WithSyncer(o.Exporter)
+	if o.Exporter == nil {
+		exporter, err := otlpExporter(ctx, o)
+		if err != nil {
 			return nil, err
 		}
+		deliver = sdktrace.WithBatcher(reporting{exporter, o.Log})
 	}
 	return &Tracing{provider: sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(reporting{exporter, o.Log}),
+		deliver,
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.SampleRatio))),
 		// Not the default resource: it holds host, user and command line.
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", Namespace))),
