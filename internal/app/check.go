@@ -179,6 +179,9 @@ func (k *checker) checkSecrets() {
 		k.secret("wallet_provider.admin_token_file", p.AdminToken, loadSecret)
 		k.secret("wallet_provider.secret_file", p.Secret, loadHexSecret)
 	}
+	if d := k.cfg.Database; d.PasswordFile != "" {
+		k.secret("database.password_file", d.PasswordFile, func(use, path string) ([]byte, error) { return readSecret(use, path, 1) })
+	}
 	if k.cfg.SessionKeys != "" {
 		k.secret("session_keys_file", k.cfg.SessionKeys, func(use, path string) ([]byte, error) {
 			data, err := loadSecret(use, path)

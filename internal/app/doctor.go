@@ -2,13 +2,10 @@ package app
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/app/doctor"
 	"github.com/tegata-id/tegata/internal/app/report"
-	"github.com/tegata-id/tegata/internal/session"
-	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
 // Doctor looks at the deployment that a configuration describes, while it runs:
@@ -37,6 +34,7 @@ func Doctor(ctx context.Context, path string, target doctor.Target, o CheckOptio
 		if cfg.Redis != nil {
 			checkRedis(ctx, r, cfg.Redis, o)
 		}
+		checkDatabase(ctx, r, cfg, &target)
 	}
 	doctor.Run(ctx, target, doctor.Options{Now: o.Now, Expiry: o.Expiry}, r)
 	return r
@@ -71,32 +69,6 @@ func fillTarget(t *doctor.Target, c *Config) {
 		if roots, err := loadCertificates("roots_file", c.Outbound.Roots); err == nil {
 			t.Roots = append(t.Roots, roots...)
 		}
-	}
-}
-
-// checkRedis asks Redis whether it is there and keeps what it is given.
-func checkRedis(ctx context.Context, r *report.Report, c *RedisConfig, o CheckOptions) {
-	session.LogRedis(telemetry.DiscardLogger())
-	backend, err := newRedis(c, o.Now)
-	if err != nil {
-		return // a file, which was reported
-	}
-	defer func() { _ = backend.Close() }()
-	if err := backend.Ping(ctx); err != nil {
-		r.Fault("redis", "start Redis, and compare addresses, username and password_file with it", "Redis does not answer: %s", err)
-		return
-	}
-	policy, err := backend.CheckEviction(ctx)
-	switch {
-	case errors.Is(err, session.ErrEviction):
-		r.Fault("redis", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
-			"maxmemory-policy is %s: Redis may forget which proofs were used, and let them in twice", policy)
-	case err != nil:
-		r.Fault("redis", "look at the log of Redis", "Redis does not tell its eviction policy: %s", err)
-	case policy == session.EvictionUnknown:
-		r.Warn("redis", "allow the account CONFIG GET, or make sure that maxmemory-policy is noeviction", "Redis does not tell its eviction policy")
-	default:
-		r.OK("redis", "Redis answers and evicts nothing")
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"github.com/tegata-id/tegata/internal/app/doctor"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
-	"github.com/tegata-id/tegata/internal/session/sessiontest"
 )
 
 const (
@@ -398,36 +397,5 @@ func TestDoctorUnreachable(t *testing.T) {
 				t.Error(text(r))
 			}
 		})
-	}
-}
-
-// TestDoctorConfiguration looks at a deployment through its configuration.
-func TestDoctorConfiguration(t *testing.T) {
-	t.Parallel()
-	redis := sessiontest.NewRedisServer(t)
-	w := newWorld(t, sandbox.Options{Redis: redis.Addr})
-	run := func() *report.Report {
-		return app.Doctor(t.Context(), w.box.ConfigFile, doctor.Target{VerifierAnchors: []trust.Anchor{w.box.VerifierAnchor}}, app.CheckOptions{Now: time.Now})
-	}
-	if r := run(); r.Count(report.Fault) != 0 || r.Count(report.Warning) != 0 {
-		t.Errorf("honest twin:\n%s", text(r))
-	}
-	// The process runs on; what is spoiled is what the doctor reads.
-	w.cfg.Outbound.AllowLoopback = nil
-	w.cfg.Redis.Addresses = []string{sessiontest.StartRedis(t, "--maxmemory-policy", "allkeys-lru")}
-	w.save(t)
-	r := run()
-	if !named(r, report.Fault, "redis", "allkeys-lru") {
-		t.Errorf("no fault about eviction in\n%s", text(r))
-	}
-	if !slices.ContainsFunc(r.Findings, func(f report.Finding) bool {
-		return f.Where == "outbound.allow_loopback" && strings.Contains(f.Fix, "- "+strings.TrimPrefix(w.box.Issuer, "https://"))
-	}) {
-		t.Errorf("the line for the allow-list is not named in\n%s", text(r))
-	}
-	w.cfg.Redis.Addresses = []string{"127.0.0.1:1"}
-	w.save(t)
-	if r := run(); !named(r, report.Fault, "redis", "does not answer") {
-		t.Errorf("no fault about Redis being away in\n%s", text(r))
 	}
 }
