@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -204,6 +205,38 @@ func TestMigrateTogether(t *testing.T) {
 		}
 		group.Wait()
 	})
+}
+
+// Migrations only add to what processes of the previous release use. Removing
+// is for a file named NNNN_contract_*.sql, a release after the last use.
+func TestMigrationsExpand(t *testing.T) {
+	t.Parallel()
+	adds := regexp.MustCompile(`(?is)^(CREATE TABLE|CREATE INDEX|ALTER TABLE \w+ ADD COLUMN \w+ \w+( NOT NULL DEFAULT .+)?$)`)
+	comment := regexp.MustCompile(`--[^\n]*`)
+	files, err := filepath.Glob("migrations/*.sql")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for statement := range strings.SplitSeq(comment.ReplaceAllString(string(text), ""), ";") {
+			statement = strings.Join(strings.Fields(statement), " ")
+			if statement != "" && !adds.MatchString(statement) && !strings.Contains(file, "_contract_") {
+				t.Errorf("%s does more than add: %s", file, statement)
+			}
+		}
+	}
+	for statement, want := range map[string]bool{
+		"ALTER TABLE grants ADD COLUMN x TEXT": true, "ALTER TABLE grants ADD COLUMN x BIGINT NOT NULL DEFAULT 0": true,
+		"ALTER TABLE grants ADD COLUMN x TEXT NOT NULL": false, "ALTER TABLE grants DROP COLUMN id": false, "DROP TABLE grants": false,
+	} {
+		if adds.MatchString(statement) != want {
+			t.Errorf("%s: want %v", statement, want)
+		}
+	}
 }
 
 func TestEveryPrimaryKeyStartsWithTheTenant(t *testing.T) {

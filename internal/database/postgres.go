@@ -121,8 +121,9 @@ func checkDurable(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // migratePostgres runs fn on a connection of its own without a limit of time
-// for its statements, while it holds the lock of all that migrate. It gives up
-// on the lock of a table that is in use: those behind it would wait as well.
+// for its statements, while it holds the lock of all that migrate. It does not
+// wait long for a table that is in use, because those behind it would wait as
+// well, but tries again.
 func migratePostgres(ctx context.Context, c Config, fn func(*sql.Tx) error) error {
 	c.Timeout = 24 * time.Hour
 	config, err := postgresConfig(c)
@@ -132,6 +133,20 @@ func migratePostgres(ctx context.Context, c Config, fn func(*sql.Tx) error) erro
 	config.ConnectTimeout = 10 * time.Second
 	pool := postgresPool(config, 1)
 	defer func() { _ = pool.Close() }() // nothing is in flight
+	for attempt := 1; ; attempt++ {
+		err := migrateOnce(ctx, pool, fn)
+		if err == nil || attempt == 20 || !postgresContended(err, false) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
+		}
+	}
+}
+
+func migrateOnce(ctx context.Context, pool *sql.DB, fn func(*sql.Tx) error) error {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -140,7 +155,7 @@ func migratePostgres(ctx context.Context, c Config, fn func(*sql.Tx) error) erro
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '5s'`); err != nil {
+	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if err := fn(tx); err != nil {

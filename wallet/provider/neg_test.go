@@ -236,76 +236,80 @@ func TestNegPlatformInProduction(t *testing.T) {
 // A database from a test is no way to attest its instances in production.
 func TestNegPlatformWithdrawn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i := w.newWallet(t, "minato")
-	c := w.configs["minato"]
-	c.Platforms, c.TestMode = nil, false
-	w.restart(t, c)
-	if a := i.attest(t, nil); a.status != 403 || a.reason(t) != string(provider.ReasonPlatformRefused) {
-		t.Errorf("%d %s", a.status, a.body)
-	}
+	each(t, func(t *testing.T, w *world) {
+		i := w.newWallet(t, "minato")
+		c := w.configs["minato"]
+		c.Platforms, c.TestMode = nil, false
+		w.restart(t, c)
+		if a := i.attest(t, nil); a.status != 403 || a.reason(t) != string(provider.ReasonPlatformRefused) {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
 }
 
 // Status lists that attestations point to can't be forgotten.
 func TestNegRevocationWithoutTheLists(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i := w.newWallet(t, "minato")
-	i.clientAttestation(t)
-	c := w.configs["minato"]
-	c.StatusLists = nil
-	w.restart(t, c)
-	if a := w.revoke(t, "minato", i.id, bearerToken, ""); a.status != 500 {
-		t.Errorf("attestations stand: %d %s", a.status, a.body)
-	}
-	w.advance(time.Hour)
-	if a := w.revoke(t, "minato", i.id, bearerToken, ""); a.status != 204 {
-		t.Errorf("attestations have expired: %d %s", a.status, a.body)
-	}
+	each(t, func(t *testing.T, w *world) {
+		i := w.newWallet(t, "minato")
+		i.clientAttestation(t)
+		c := w.configs["minato"]
+		c.StatusLists = nil
+		w.restart(t, c)
+		if a := w.revoke(t, "minato", i.id, bearerToken, ""); a.status != 500 {
+			t.Errorf("attestations stand: %d %s", a.status, a.body)
+		}
+		w.advance(time.Hour)
+		if a := w.revoke(t, "minato", i.id, bearerToken, ""); a.status != 204 {
+			t.Errorf("attestations have expired: %d %s", a.status, a.body)
+		}
+	})
 }
 
 func TestNegRevocation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i := w.newWallet(t, "minato")
-	for name, tc := range map[string]struct {
-		tenant, id, authorization, body string
-		status                          int
-		reason                          provider.Reason
-	}{
-		"F07 no token":         {"minato", i.id, "", "", 401, provider.ReasonUnauthorized},
-		"F07 wrong token":      {"minato", i.id, bearerToken + "x", "", 401, provider.ReasonUnauthorized},
-		"F07 empty token":      {"minato", i.id, "Bearer ", "", 401, provider.ReasonUnauthorized},
-		"F07 another scheme":   {"minato", i.id, "Basic " + adminToken, "", 401, provider.ReasonUnauthorized},
-		"unknown instance":     {"minato", "AAAA", bearerToken, "", 404, provider.ReasonInstanceUnknown},
-		"unknown reason":       {"minato", i.id, bearerToken, `{"reason":"山田"}`, 400, provider.ReasonInvalidRequest},
-		"body that isn't JSON": {"minato", i.id, bearerToken, `x`, 400, provider.ReasonInvalidRequest},
-		"F07 another tenant":   {"shibuya", i.id, bearerToken, "", 404, provider.ReasonInstanceUnknown},
-	} {
-		a := w.revoke(t, tc.tenant, tc.id, tc.authorization, tc.body)
-		if a.status != tc.status || a.reason(t) != string(tc.reason) || (a.header.Get("WWW-Authenticate") == "Bearer") != (a.status == 401) {
-			t.Errorf("%s: %d %s", name, a.status, a.body)
+	each(t, func(t *testing.T, w *world) {
+		i := w.newWallet(t, "minato")
+		for name, tc := range map[string]struct {
+			tenant, id, authorization, body string
+			status                          int
+			reason                          provider.Reason
+		}{
+			"F07 no token":         {"minato", i.id, "", "", 401, provider.ReasonUnauthorized},
+			"F07 wrong token":      {"minato", i.id, bearerToken + "x", "", 401, provider.ReasonUnauthorized},
+			"F07 empty token":      {"minato", i.id, "Bearer ", "", 401, provider.ReasonUnauthorized},
+			"F07 another scheme":   {"minato", i.id, "Basic " + adminToken, "", 401, provider.ReasonUnauthorized},
+			"unknown instance":     {"minato", "AAAA", bearerToken, "", 404, provider.ReasonInstanceUnknown},
+			"unknown reason":       {"minato", i.id, bearerToken, `{"reason":"山田"}`, 400, provider.ReasonInvalidRequest},
+			"body that isn't JSON": {"minato", i.id, bearerToken, `x`, 400, provider.ReasonInvalidRequest},
+			"F07 another tenant":   {"shibuya", i.id, bearerToken, "", 404, provider.ReasonInstanceUnknown},
+		} {
+			a := w.revoke(t, tc.tenant, tc.id, tc.authorization, tc.body)
+			if a.status != tc.status || a.reason(t) != string(tc.reason) || (a.header.Get("WWW-Authenticate") == "Bearer") != (a.status == 401) {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
 		}
-	}
-	if a := i.attest(t, nil); a.status != 200 {
-		t.Errorf("revoked by one of these: %d %s", a.status, a.body)
-	}
-	if a := w.revoke(t, "minato", i.id, bearerToken, ""); a.status != 204 {
-		t.Errorf("honest: %d %s", a.status, a.body)
-	}
+		if a := i.attest(t, nil); a.status != 200 {
+			t.Errorf("revoked by one of these: %d %s", a.status, a.body)
+		}
+		if a := w.revoke(t, "minato", i.id, bearerToken, ""); a.status != 204 {
+			t.Errorf("honest: %d %s", a.status, a.body)
+		}
+	})
 }
 
 func TestNegStatusList(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	uri := strings.TrimPrefix(w.newWallet(t, "minato").clientAttestation(t).Statuses[0].URI, origin)
-	for path, want := range map[string]int{
-		uri: 200, "/minato/status-lists/x": 404, strings.Replace(uri, "minato", "shibuya", 1): 404,
-	} {
-		if a := w.do(t, httptest.NewRequest(http.MethodGet, path, nil)); a.status != want {
-			t.Errorf("%s: %d", path, a.status)
+	each(t, func(t *testing.T, w *world) {
+		uri := strings.TrimPrefix(w.newWallet(t, "minato").clientAttestation(t).Statuses[0].URI, origin)
+		for path, want := range map[string]int{
+			uri: 200, "/minato/status-lists/x": 404, strings.Replace(uri, "minato", "shibuya", 1): 404,
+		} {
+			if a := w.do(t, httptest.NewRequest(http.MethodGet, path, nil)); a.status != want {
+				t.Errorf("%s: %d", path, a.status)
+			}
 		}
-	}
+	})
 }
 
 func TestStoresAway(t *testing.T) {

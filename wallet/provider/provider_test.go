@@ -56,29 +56,30 @@ func (w *world) statusOf(t testing.TB, ref credentials.StatusRef) status.Value {
 
 func TestClientAttestation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i := w.newWallet(t, "minato")
-	client := i.clientAttestation(t)
-	thumbprint := must[string](t)(jose.ThumbprintOf(i.key.Public()))
-	got := []any{client.ID, client.Issuer, client.InstanceKeyThumbprint, client.WalletName, client.WalletLink, client.IssuedAt, client.ExpiresAt}
-	want := []any{clientID, origin + "/minato", thumbprint, "手形ウォレット", clientID + "/about",
-		start.Truncate(time.Minute), start.Truncate(time.Minute).Add(time.Hour)}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	other := w.newWallet(t, "minato").clientAttestation(t)
-	again := i.clientAttestation(t)
-	refs := slices.Concat(client.Statuses, again.Statuses, other.Statuses)
-	if len(refs) != 3 || refs[0] == refs[1] || refs[0] == refs[2] || refs[1] == refs[2] {
-		t.Errorf("EU-WP-05 status references %v", refs)
-	}
-	// HAIP-14: nothing but the key and the status index tells instances apart.
-	client.InstanceKey, client.InstanceKeyThumbprint, client.Statuses = nil, "", nil
-	other.InstanceKey, other.InstanceKeyThumbprint, other.Statuses = nil, "", nil
-	client.PoPID, other.PoPID, client.Chain, other.Chain = "", "", nil, nil
-	if diff := cmp.Diff(client, other); diff != "" {
-		t.Error(diff)
-	}
+	each(t, func(t *testing.T, w *world) {
+		i := w.newWallet(t, "minato")
+		client := i.clientAttestation(t)
+		thumbprint := must[string](t)(jose.ThumbprintOf(i.key.Public()))
+		got := []any{client.ID, client.Issuer, client.InstanceKeyThumbprint, client.WalletName, client.WalletLink, client.IssuedAt, client.ExpiresAt}
+		want := []any{clientID, origin + "/minato", thumbprint, "手形ウォレット", clientID + "/about",
+			start.Truncate(time.Minute), start.Truncate(time.Minute).Add(time.Hour)}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		other := w.newWallet(t, "minato").clientAttestation(t)
+		again := i.clientAttestation(t)
+		refs := slices.Concat(client.Statuses, again.Statuses, other.Statuses)
+		if len(refs) != 3 || refs[0] == refs[1] || refs[0] == refs[2] || refs[1] == refs[2] {
+			t.Errorf("EU-WP-05 status references %v", refs)
+		}
+		// HAIP-14: nothing but the key and the status index tells instances apart.
+		client.InstanceKey, client.InstanceKeyThumbprint, client.Statuses = nil, "", nil
+		other.InstanceKey, other.InstanceKeyThumbprint, other.Statuses = nil, "", nil
+		client.PoPID, other.PoPID, client.Chain, other.Chain = "", "", nil, nil
+		if diff := cmp.Diff(client, other); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestWithoutIssuerAndStatus(t *testing.T) {
@@ -99,114 +100,117 @@ func TestWithoutIssuerAndStatus(t *testing.T) {
 
 func TestKeyAttestation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i := w.newWallet(t, "minato")
-	pubs := newPublicKeys(t, 5)
-	var response provider.KeyAttestationResponse
-	i.attestKeys(t, pubs, "c_nonce").decode(t, &response)
-	if response.ExpiresIn != 3590 {
-		t.Errorf("expires in %d s", response.ExpiresIn)
-	}
-	accepted := []string{attestation.ResistanceBasic}
-	attested := must[*attestation.AttestedKeys](t)(attestation.VerifyKeyAttestation(t.Context(), response.KeyAttestation, attestation.KeyExpect{
-		Policy: w.policy(trust.ProfileWalletProvider), Nonce: "c_nonce", Now: w.now(), RequireExpiry: true,
-		KeyStorage: accepted, UserAuthentication: accepted,
-	}))
-	for n, pub := range pubs {
-		if must[string](t)(jose.ThumbprintOf(pub)) != must[string](t)(jose.ThumbprintOf(attested.Keys[n])) {
-			t.Errorf("key %d is another", n)
+	each(t, func(t *testing.T, w *world) {
+		i := w.newWallet(t, "minato")
+		pubs := newPublicKeys(t, 5)
+		var response provider.KeyAttestationResponse
+		i.attestKeys(t, pubs, "c_nonce").decode(t, &response)
+		if response.ExpiresIn != 3590 {
+			t.Errorf("expires in %d s", response.ExpiresIn)
 		}
-	}
-	if len(attested.Keys) != 5 || len(attested.Statuses) != 1 || w.statusOf(t, attested.Statuses[0]) != status.Valid {
-		t.Errorf("%+v", attested)
-	}
+		accepted := []string{attestation.ResistanceBasic}
+		attested := must[*attestation.AttestedKeys](t)(attestation.VerifyKeyAttestation(t.Context(), response.KeyAttestation, attestation.KeyExpect{
+			Policy: w.policy(trust.ProfileWalletProvider), Nonce: "c_nonce", Now: w.now(), RequireExpiry: true,
+			KeyStorage: accepted, UserAuthentication: accepted,
+		}))
+		for n, pub := range pubs {
+			if must[string](t)(jose.ThumbprintOf(pub)) != must[string](t)(jose.ThumbprintOf(attested.Keys[n])) {
+				t.Errorf("key %d is another", n)
+			}
+		}
+		if len(attested.Keys) != 5 || len(attested.Statuses) != 1 || w.statusOf(t, attested.Statuses[0]) != status.Valid {
+			t.Errorf("%+v", attested)
+		}
+	})
 }
 
 func TestRegisteringTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i := w.newWallet(t, "minato")
-	a := i.register(t, provider.SoftwarePlatform, nil)
-	var response provider.RegisterResponse
-	a.decode(t, &response)
-	if a.status != http.StatusOK || response.InstanceID != i.id {
-		t.Errorf("%d %+v", a.status, response)
-	}
-	if a := i.register(t, picky, nil); a.status != http.StatusConflict || a.reason(t) != string(provider.ReasonKeyRegistered) {
-		t.Errorf("on another platform: %d %s", a.status, a.body)
-	}
-	elsewhere := &wallet{w: w, tenant: "shibuya", key: i.key}
-	a = elsewhere.register(t, picky, nil)
-	a.decode(t, &response)
-	if a.status != http.StatusCreated || response.InstanceID == i.id || !response.PlatformVerified {
-		t.Errorf("with another tenant: %d %+v", a.status, response)
-	}
+	each(t, func(t *testing.T, w *world) {
+		i := w.newWallet(t, "minato")
+		a := i.register(t, provider.SoftwarePlatform, nil)
+		var response provider.RegisterResponse
+		a.decode(t, &response)
+		if a.status != http.StatusOK || response.InstanceID != i.id {
+			t.Errorf("%d %+v", a.status, response)
+		}
+		if a := i.register(t, picky, nil); a.status != http.StatusConflict || a.reason(t) != string(provider.ReasonKeyRegistered) {
+			t.Errorf("on another platform: %d %s", a.status, a.body)
+		}
+		elsewhere := &wallet{w: w, tenant: "shibuya", key: i.key}
+		a = elsewhere.register(t, picky, nil)
+		a.decode(t, &response)
+		if a.status != http.StatusCreated || response.InstanceID == i.id || !response.PlatformVerified {
+			t.Errorf("with another tenant: %d %+v", a.status, response)
+		}
+	})
 }
 
 // F07: authenticated, audited, idempotent and final.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	i, neighbour := w.newWallet(t, "minato"), w.newWallet(t, "minato")
-	var response provider.KeyAttestationResponse
-	i.attestKeys(t, newPublicKeys(t, 1), "").decode(t, &response)
-	attested := must[*attestation.AttestedKeys](t)(attestation.VerifyKeyAttestation(t.Context(), response.KeyAttestation, attestation.KeyExpect{
-		Policy: w.policy(trust.ProfileWalletProvider), Now: w.now(),
-	}))
-	refs := slices.Concat(i.clientAttestation(t).Statuses, i.clientAttestation(t).Statuses, attested.Statuses)
-	spared := neighbour.clientAttestation(t).Statuses[0]
-	w.advance(25 * time.Hour) // those that have expired count too
-	refs = append(refs, i.clientAttestation(t).Statuses...)
-	for _, ref := range refs {
-		if got := w.statusOf(t, ref); got != status.Valid {
-			t.Errorf("before: %v", got)
+	each(t, func(t *testing.T, w *world) {
+		i, neighbour := w.newWallet(t, "minato"), w.newWallet(t, "minato")
+		var response provider.KeyAttestationResponse
+		i.attestKeys(t, newPublicKeys(t, 1), "").decode(t, &response)
+		attested := must[*attestation.AttestedKeys](t)(attestation.VerifyKeyAttestation(t.Context(), response.KeyAttestation, attestation.KeyExpect{
+			Policy: w.policy(trust.ProfileWalletProvider), Now: w.now(),
+		}))
+		refs := slices.Concat(i.clientAttestation(t).Statuses, i.clientAttestation(t).Statuses, attested.Statuses)
+		spared := neighbour.clientAttestation(t).Statuses[0]
+		w.advance(25 * time.Hour) // those that have expired count too
+		refs = append(refs, i.clientAttestation(t).Statuses...)
+		for _, ref := range refs {
+			if got := w.statusOf(t, ref); got != status.Valid {
+				t.Errorf("before: %v", got)
+			}
 		}
-	}
-	for n, body := range []string{`{"reason":"compromised"}`, ``, `{}`, `{"reason":"user_request"}`} {
-		if a := w.revoke(t, "minato", i.id, bearerToken, body); a.status != http.StatusNoContent || len(a.body) != 0 {
-			t.Errorf("time %d: %d %s", n, a.status, a.body)
+		for n, body := range []string{`{"reason":"compromised"}`, ``, `{}`, `{"reason":"user_request"}`} {
+			if a := w.revoke(t, "minato", i.id, bearerToken, body); a.status != http.StatusNoContent || len(a.body) != 0 {
+				t.Errorf("time %d: %d %s", n, a.status, a.body)
+			}
 		}
-	}
-	w.advance(time.Minute)
-	for _, ref := range refs {
-		if got := w.statusOf(t, ref); got != status.Invalid {
-			t.Errorf("EU-WP-06 after: %v", got)
+		w.advance(time.Minute)
+		for _, ref := range refs {
+			if got := w.statusOf(t, ref); got != status.Invalid {
+				t.Errorf("EU-WP-06 after: %v", got)
+			}
 		}
-	}
-	if got := w.statusOf(t, spared); got != status.Valid {
-		t.Errorf("another instance: %v", got)
-	}
-	for name, a := range map[string]answer{
-		"client":   i.attest(t, nil),
-		"key":      i.attestKeys(t, newPublicKeys(t, 1), ""),
-		"register": i.register(t, provider.SoftwarePlatform, nil),
-	} {
-		if a.status != http.StatusForbidden || a.reason(t) != string(provider.ReasonInstanceRevoked) {
-			t.Errorf("%s: %d %s", name, a.status, a.body)
+		if got := w.statusOf(t, spared); got != status.Valid {
+			t.Errorf("another instance: %v", got)
 		}
-	}
-	neighbour.clientAttestation(t)
+		for name, a := range map[string]answer{
+			"client":   i.attest(t, nil),
+			"key":      i.attestKeys(t, newPublicKeys(t, 1), ""),
+			"register": i.register(t, provider.SoftwarePlatform, nil),
+		} {
+			if a.status != http.StatusForbidden || a.reason(t) != string(provider.ReasonInstanceRevoked) {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+		neighbour.clientAttestation(t)
 
-	var revocations []string
-	err := w.db.Read(t.Context(), func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(t.Context(), `
-			SELECT object || ' ' || outcome FROM audit_events WHERE tenant = 'minato' AND kind = 'instance.revoked'`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var event string
-			if err := rows.Scan(&event); err != nil {
+		var revocations []string
+		err := w.db.Read(t.Context(), func(tx *sql.Tx) error {
+			rows, err := tx.QueryContext(t.Context(), `
+				SELECT object || ' ' || outcome FROM audit_events WHERE tenant = 'minato' AND kind = 'instance.revoked'`)
+			if err != nil {
 				return err
 			}
-			revocations = append(revocations, event)
+			defer rows.Close()
+			for rows.Next() {
+				var event string
+				if err := rows.Scan(&event); err != nil {
+					return err
+				}
+				revocations = append(revocations, event)
+			}
+			return rows.Err()
+		})
+		if diff := cmp.Diff([]string{i.id + " compromised"}, revocations); diff != "" || err != nil {
+			t.Error(diff, err)
 		}
-		return rows.Err()
 	})
-	if diff := cmp.Diff([]string{i.id + " compromised"}, revocations); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
 }
 
 func TestAttestationsEndWithTheCertificate(t *testing.T) {

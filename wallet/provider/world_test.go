@@ -22,6 +22,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/statuslist"
@@ -80,14 +81,21 @@ func must[T any](t testing.TB) func(T, error) T {
 // newWorld makes the tenants "minato" and "shibuya", changed by edit.
 func newWorld(t testing.TB, edit func(*provider.Config)) *world {
 	t.Helper()
+	return newWorldOn(t, databasetest.Open(t, database.Config{}), edit)
+}
+
+// each runs a test on every database.
+func each(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	databasetest.Each(t, func(t *testing.T, db *database.DB) { test(t, newWorldOn(t, db, nil)) })
+}
+
+func newWorldOn(t testing.TB, db *database.DB, edit func(*provider.Config)) *world {
+	t.Helper()
 	w := &world{configs: map[string]provider.Config{}}
 	w.at.Store(start.Unix())
 	w.ca = must[*trusttest.CA](t)(trusttest.NewCA(trusttest.CAOptions{NotBefore: start.Add(-48 * time.Hour)}))
-	w.db = must[*database.DB](t)(database.Open(t.Context(), database.Config{}))
-	t.Cleanup(func() { _ = w.db.Close() })
-	if err := w.db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.db = db
 	w.backend = session.NewMemory(w.now, 0)
 	w.log = must[*audit.Log](t)(audit.New(bytes.Repeat([]byte{2}, 32)))
 	server := must[*httpd.Server](t)(httpd.New(httpd.Options{Name: "wallet", Origin: origin, Now: w.now}))
