@@ -1,6 +1,7 @@
 package httpd_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -229,6 +230,32 @@ func FuzzForm(f *testing.F) {
 		for name, value := range values {
 			if got := r.URL.Query()[name]; len(got) != 1 || got[0] != value {
 				t.Errorf("%q: %q here, %q in net/url", name, value, got)
+			}
+		}
+	})
+}
+
+// FuzzBody has any body under any type for the decoders of forms and of JSON.
+func FuzzBody(f *testing.F) {
+	f.Add(formType, []byte("a=b&c=%20"))
+	f.Add("application/json", []byte(`{"a":["b"]}`))
+	f.Add("application/json; charset=utf-16", []byte(`{}`))
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		context := func() echo.Context {
+			r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
+			r.Header.Set("Content-Type", contentType)
+			return echo.New().NewContext(r, httptest.NewRecorder())
+		}
+		var failure *httpd.Error
+		_, formErr := httpd.Form(context())
+		var v map[string]any
+		jsonErr := httpd.JSON(context(), &v)
+		if formErr == nil && jsonErr == nil {
+			t.Errorf("%q is a form and JSON", contentType)
+		}
+		for _, err := range []error{formErr, jsonErr} {
+			if err != nil && !errors.As(err, &failure) {
+				t.Errorf("error of type %T: %v", err, err)
 			}
 		}
 	})

@@ -1,0 +1,90 @@
+package trust_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+)
+
+// FuzzCRL: the key that signs the lists is new in every process, so that only
+// the seeds verify; everything else fails with a reason.
+func FuzzCRL(f *testing.F) {
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: start})
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := ca.IssueSDJWTSigner(trusttest.LeafOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	ca.Revoke(key.Leaf(), start.Add(time.Hour), 1)
+	list, err := ca.CRL(start.Add(2*time.Hour), start.Add(3*time.Hour))
+	if err != nil {
+		f.Fatal(err)
+	}
+	partition, err := ca.EditedCRL(start.Add(2*time.Hour), start.Add(3*time.Hour), with(idpURI("http://a.invalid/crl")))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(list)
+	f.Add(partition)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		crl, err := trust.ParseCRL(raw, ca.Certificate, start.Add(150*time.Minute))
+		var e *trust.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Errorf("untyped error %v", err)
+		}
+		if err == nil {
+			if _, revoked := crl.Revoked(key.Leaf().SerialNumber); !revoked {
+				t.Errorf("accepted without the revocation: %x", raw)
+			}
+		}
+	})
+}
+
+// FuzzCertificate: whatever a certificate says of itself, it is not trusted.
+func FuzzCertificate(f *testing.F) {
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: start})
+	if err != nil {
+		f.Fatal(err)
+	}
+	stranger, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: start})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(stranger.Certificate.Raw)
+	for _, issue := range []issue{stranger.IssueSDJWTSigner, stranger.IssueStatusSigner, stranger.IssueWalletProvider, stranger.IssueVerifierAccess} {
+		key, err := issue(trusttest.LeafOptions{})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(key.Leaf().Raw)
+	}
+	p := policy(trust.ProfileSDJWTIssuer, start.Add(time.Hour), ca)
+	f.Fuzz(func(t *testing.T, der []byte) {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return
+		}
+		if entity, ok := trust.LegalEntityOf(cert); ok && (entity.Name == "" || entity.OrganizationIdentifier == "") {
+			t.Errorf("%+v", entity)
+		}
+		if names, err := trust.Partitions(cert); err == nil {
+			for _, name := range names {
+				if name == "" {
+					t.Error("a partition without a name")
+				}
+			}
+		}
+		_, err = p.Verify(context.Background(), cert, []*x509.Certificate{cert})
+		var e *trust.Error
+		if !errors.As(err, &e) {
+			t.Errorf("trusted, or refused without a reason: %v", err)
+		}
+	})
+}
