@@ -28,7 +28,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		issued: prometheus.NewCounterVec(prometheus.CounterOpts(options("credentials_issued_total",
 			"Credentials signed, by tenant, format and type.")), []string{"tenant", "format", "type"}),
 		revoked: prometheus.NewCounterVec(prometheus.CounterOpts(options("credentials_revoked_total",
-			"Credentials made INVALID, by tenant and cause (evidence or request).")), []string{"tenant", "cause"}),
+			"Credentials made INVALID, by tenant and cause (evidence, grant or request).")), []string{"tenant", "cause"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts(options("recheck_failures_total",
 			"Rounds of rechecks in which evidence could not be looked up, by tenant.")), []string{"tenant"}),
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("recheck_age_seconds",

@@ -201,9 +201,16 @@ func TestCRLCheckerOverTime(t *testing.T) {
 	clean := source.raw
 	p := policy(trust.ProfileSDJWTIssuer, start, ca)
 	p.Now = func() time.Time { return now }
-	p.Revocation = trust.NewCRLChecker(source, p.Now)
+	checker := trust.NewCRLChecker(source, p.Now)
+	p.Revocation = checker
+	if held := checker.Held(); len(held) != 0 {
+		t.Errorf("holds %v before it was asked", held)
+	}
 
 	want(t, verify(p, key.Chain), "")
+	if held := checker.Held(); len(held) != 1 || held[0] != (trust.HeldCRL{ThisUpdate: start, NextUpdate: start.Add(day), Used: start}) {
+		t.Errorf("holds %v", held)
+	}
 	want(t, verify(p, key.Chain), "")
 	if source.asked != 1 {
 		t.Errorf("source was asked %d times for one list", source.asked)

@@ -37,7 +37,7 @@ func TestSpans(t *testing.T) {
 		for _, span := range recorder.Ended() {
 			text := span.Name() + " " + span.SpanKind().String()
 			for _, a := range span.Attributes() {
-				text += " " + string(a.Key) + "=" + a.Value.Emit()
+				text += " " + string(a.Key) + "=" + a.Value.String()
 			}
 			said = append(said, text)
 		}

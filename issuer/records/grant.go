@@ -154,13 +154,14 @@ func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (r
 				return err
 			}
 		}
-		revoked, err = r.revokeWhere(ctx, tx, tenant, revocation{cause: "grant", reason: reason}, `
+		revoked, err = r.revokeWhere(ctx, tx, tenant, revocation{cause: causeGrant, reason: reason}, `
 			grant_id IN (SELECT g.id FROM grants g WHERE g.tenant = $1 AND (g.id = $2 OR g.root_id = $2))`, id)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
+	r.tell(tenant, causeGrant, revoked)
 	return revoked, nil
 }
 

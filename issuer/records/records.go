@@ -50,7 +50,7 @@ type Records struct {
 	// it is revoked for a reason; nil means that all do.
 	Cascade func(credentialType, reason string) bool
 	// Revoked, if set, is told how many credentials became INVALID, and whether
-	// their evidence or a request was the cause.
+	// their evidence, their grant or a request was the cause.
 	Revoked func(tenant, cause string, n int)
 }
 

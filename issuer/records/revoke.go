@@ -67,6 +67,7 @@ func (r *Records) RevokeCredential(ctx context.Context, tenant, id, reason strin
 const (
 	causeEvidence = "evidence"
 	causeRequest  = "request"
+	causeGrant    = "grant"
 )
 
 func (r *Records) tell(tenant, cause string, n int) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -23,10 +24,15 @@ func TestRevokeByEvidence(t *testing.T) {
 		fall := append(w.allocate(t, tenant, "g1", 3), w.allocate(t, tenant, "g2", 2)...)
 		stand := append(w.allocate(t, tenant, "g3", 2), w.allocate(t, tenant, "g4", 2)...)
 		theirs := w.allocate(t, "shibuya", "g1", 1)[0]
+		var told []string
+		w.Revoked = func(tenant, cause string, n int) { told = append(told, fmt.Sprint(tenant, " ", cause, " ", n)) }
 		for _, want := range []int{5, 0} {
 			if n, err := w.RevokeByEvidence(t.Context(), tenant, "p", "affiliationChanged"); n != want || err != nil {
 				t.Errorf("revoked %d, %v, want %d", n, err, want)
 			}
+		}
+		if want := []string{tenant + " evidence 5"}; !slices.Equal(told, want) {
+			t.Errorf("told %v, want %v", told, want)
 		}
 		for _, c := range fall {
 			if !w.invalid(t, tenant, c) {
@@ -233,6 +239,13 @@ func TestRecheck(t *testing.T) {
 		w.grant(t, "shibuya", "g1", "p9", 1)
 		if got := due(t, w, 10); got != nil {
 			t.Errorf("due at once: %v", got)
+		}
+		begin := w.Now().Truncate(time.Second)
+		if oldest, err := w.OldestCheck(t.Context(), tenant); err != nil || !oldest.Equal(begin) {
+			t.Errorf("checked last at %v, %v, want %v", oldest, err, begin)
+		}
+		if oldest, err := w.OldestCheck(t.Context(), "nobody"); err != nil || !oldest.IsZero() {
+			t.Errorf("nothing checked last at %v, %v", oldest, err)
 		}
 		w.allocate(t, tenant, "g1", 1)
 		w.advance(time.Hour)
