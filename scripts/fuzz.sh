@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
-time=${FUZZTIME:-3s}
+time=${FUZZTIME:-2s}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
