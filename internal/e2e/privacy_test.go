@@ -34,6 +34,7 @@ func TestNothingLeaks(t *testing.T) {
 	o.numberInPersons(t)
 	o.numberEverywhere(t)
 
+	o.adminApart(t)
 	outputs := o.outputs(t)
 	// The search finds what is there.
 	for where, want := range map[string]string{
@@ -48,6 +49,18 @@ func TestNothingLeaks(t *testing.T) {
 		t.Errorf("Redis of %d bytes, %d secrets", len(outputs["Redis"]), len(o.secrets))
 	}
 	o.search(t, outputs)
+}
+
+// adminApart (F08) asks the public listeners for what the admin listener has.
+func (o *observed) adminApart(t *testing.T) {
+	t.Helper()
+	for _, origin := range []string{o.box.Issuer, o.box.Verifier, o.box.Provider} {
+		for _, path := range []string{"/metrics", "/livez", "/readyz", "/debug/pprof/", "/debug/pprof/heap"} {
+			if a := o.send(t, http.MethodGet, origin+path, nil, nil); a.status != http.StatusNotFound {
+				t.Errorf("%s%s: %d", origin, path, a.status)
+			}
+		}
+	}
 }
 
 // issue has a person log in, after somebody else tried, and issues.
