@@ -46,8 +46,8 @@ type deployment struct {
 	persons *jpkitest.JPKI
 	http    *http.Client
 	spans   sdktrace.SpanExporter
-	// replicas are the addresses at which the issuer answers, one by default.
-	replicas []string
+	// replicas are the addresses at which each origin answers, one by default.
+	replicas map[string][]string
 	turn     atomic.Int64
 }
 
@@ -115,7 +115,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	if d.cfg, err = app.LoadConfig(d.box.ConfigFile); err != nil {
 		t.Fatal(err)
 	}
-	d.replicas = []string{d.cfg.Issuer.Listen}
+	d.replicas = map[string][]string{d.box.Issuer: {d.cfg.Issuer.Listen}, d.box.Verifier: {d.cfg.Verifier.Listen}}
 	if !o.noTestPersons {
 		d.persons = nation(t)
 	}
@@ -160,41 +160,52 @@ func (d *deployment) run(t *testing.T, cfg *app.Config) *app.App {
 	return process
 }
 
-// addReplica starts a second issuer on the same stores. The client talks to
-// both in turn.
+// addReplica starts a second issuer and verifier on the same stores. The client
+// talks to both processes in turn.
 func (d *deployment) addReplica(t *testing.T) {
+	t.Helper()
+	cfg, i, v := *d.cfg, *d.cfg.Issuer, *d.cfg.Verifier
+	i.Listen, v.Listen = freeAddress(t), freeAddress(t)
+	cfg.Issuer, cfg.Verifier, cfg.Provider = &i, &v, nil
+	d.run(t, &cfg)
+	d.replicas[d.box.Issuer] = append(d.replicas[d.box.Issuer], i.Listen)
+	d.replicas[d.box.Verifier] = append(d.replicas[d.box.Verifier], v.Listen)
+	d.http.CloseIdleConnections()
+}
+
+func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	cfg, own := *d.cfg, *d.cfg.Issuer
-	own.Listen = address
-	cfg.Issuer, cfg.Verifier, cfg.Provider = &own, nil, nil
-	d.run(t, &cfg)
-	d.replicas = append(d.replicas, address)
-	d.http.CloseIdleConnections()
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
-// client returns a client that trusts the sandbox, follows no redirects, and
-// spreads its connections over the replicas of the issuer.
-func (d *deployment) client(t *testing.T) *http.Client {
+// transport trusts the sandbox and spreads its connections over the replicas.
+func (d *deployment) transport(t *testing.T) *http.Transport {
 	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AddCert(d.box.TLSRoot)
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: racers,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if "https://"+address == d.box.Issuer {
-				address = d.replicas[int(d.turn.Add(1))%len(d.replicas)]
+			if replicas := d.replicas["https://"+address]; len(replicas) > 0 {
+				address = replicas[int(d.turn.Add(1))%len(replicas)]
 			}
 			return dialer.DialContext(ctx, network, address)
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// client returns a client that follows no redirects.
+func (d *deployment) client(t *testing.T) *http.Client {
+	t.Helper()
 	documented := map[string]*openapitest.Validator{}
 	for origin, name := range map[string]openapi.Name{
 		d.box.Issuer: openapi.Issuer, d.box.Verifier: openapi.Verifier, d.box.Provider: openapi.Wallet,
@@ -207,7 +218,7 @@ func (d *deployment) client(t *testing.T) *http.Client {
 	}
 	return &http.Client{
 		// Every exchange is held against the documents.
-		Transport: openapitest.Transport(transport, documented, t.Error), Timeout: 30 * time.Second,
+		Transport: openapitest.Transport(d.transport(t), documented, t.Error), Timeout: 30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

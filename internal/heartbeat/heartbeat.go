@@ -5,10 +5,10 @@
 //
 // A [Guard] keeps a beat in the session store and, where there is one, in the
 // database. The beat names an epoch, the run of the server it was written to,
-// and the time until which something may have been accepted in that epoch. It
-// is looked at after every mark that is set. As soon as it is missing, is of
-// another run of the server, or is behind what this process or the database
-// knows, a new epoch begins. It starts after the last time that the old one had
+// and the time until which something may have been accepted in that epoch; so it
+// moves with every second in which something is. It is looked at after every
+// mark that is set. As soon as it is missing, is of another run of the server,
+// or is behind what this process or the database knows, a new epoch begins. It starts after the last time that the old one had
 // accepted; whatever was issued earlier is not trusted again. Until then, a
 // second or two, the store counts as away.
 package heartbeat
@@ -80,7 +80,8 @@ type beat struct {
 	Epoch string
 	// Run is the run of the server that the epoch began on.
 	Run string
-	// Bound is no earlier than anything accepted in this epoch was issued.
+	// Bound is no earlier than anything accepted in this epoch was issued, and
+	// not behind the time by more than step when something is accepted.
 	Bound int64
 	Made  int64
 }
@@ -110,16 +111,16 @@ var errLost = errors.New("heartbeat: the session store has lost data")
 func (g *Guard) Trusts(ctx context.Context, issued time.Time) (bool, error) {
 	at := issued.Unix()
 	for range attempts {
-		known := g.current()
+		known, now := g.current(), g.cfg.Now().Unix()
 		err := errLost
 		switch {
 		case known.name == "":
-		case g.cfg.Now().Unix() < known.start:
+		case now < known.start:
 			return false, fmt.Errorf("%w: a new epoch is about to start", session.ErrUnavailable)
 		case at < known.start:
 			return false, nil
-		case at > known.bound:
-			err = g.together(ctx, "extend", func(ctx context.Context) error { return g.extend(ctx, known, at) })
+		case max(at, now) > known.bound:
+			err = g.together(ctx, "extend", func(ctx context.Context) error { return g.extend(ctx, known, max(at, now)+step) })
 			if err == nil {
 				continue
 			}
@@ -184,10 +185,9 @@ func (g *Guard) look(ctx context.Context, known epoch) (beat, session.Version, e
 	return b, version, nil
 }
 
-// extend moves the bound beyond at. The session store comes first: if this
+// extend moves the bound. The session store comes first: if this
 // process ends in between, the database must not be ahead of it.
-func (g *Guard) extend(ctx context.Context, known epoch, at int64) error {
-	bound := max(at, g.cfg.Now().Unix()) + step
+func (g *Guard) extend(ctx context.Context, known epoch, bound int64) error {
 	for {
 		b, version, err := g.look(ctx, known)
 		if err != nil {

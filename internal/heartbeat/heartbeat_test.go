@@ -169,8 +169,8 @@ func TestSameRun(t *testing.T) {
 		t.Fatal("refused at first")
 	}
 	backend.remember(t)
+	issued := w.clock.Now() // before the snapshot, and used after it
 	w.clock.Advance(5 * time.Second)
-	issued := w.clock.Now()
 	if !w.once(a, "y", issued) {
 		t.Fatal("refused")
 	}

@@ -50,21 +50,24 @@ type runner interface {
 	GetRun(ctx context.Context, key string) (value []byte, version uint64, run string, err error)
 }
 
+func getRun(ctx context.Context, b Backend, key string) (value []byte, version uint64, run string, err error) {
+	if r, ok := b.(runner); ok {
+		return r.GetRun(ctx, key)
+	}
+	value, version, err = b.Get(ctx, key)
+	return value, version, "", err
+}
+
 // GetRun is Get together with a name for the run of the server that answered: a
 // server that was started again, or another one, has another name. The run
 // comes with ErrNotFound too. It is empty where it is not known.
 func (o *Objects[T]) GetRun(ctx context.Context, secret string) (v T, version Version, run string, err error) {
-	backend, ok := o.store.backend.(runner)
-	if !ok {
-		v, version, err = o.Get(ctx, secret)
-		return v, version, "", err
-	}
 	var none T
 	name, err := o.lookup(secret)
 	if err != nil {
 		return none, Version{}, "", err
 	}
-	sealed, number, run, err := backend.GetRun(ctx, name)
+	sealed, number, run, err := getRun(ctx, o.store.backend, name)
 	if err != nil {
 		return none, Version{}, run, err
 	}

@@ -82,3 +82,9 @@ func (m *metered) Count(ctx context.Context, key string, expires time.Time) (n i
 	defer func(start time.Time) { m.observe("count", start, err) }(m.now())
 	return m.Backend.Count(ctx, key, expires)
 }
+
+// GetRun implements runner.
+func (m *metered) GetRun(ctx context.Context, key string) (value []byte, version uint64, run string, err error) {
+	defer func(start time.Time) { m.observe("get_run", start, err) }(m.now())
+	return getRun(ctx, m.Backend, key)
+}
