@@ -8,6 +8,8 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+
+	"github.com/tegata-id/tegata/internal/pages"
 )
 
 //go:embed templates/*.html
@@ -15,9 +17,6 @@ var templates embed.FS
 
 //go:embed static/issuer.css
 var stylesheet []byte
-
-//go:embed static/issuer.js
-var script []byte
 
 // Page is one of the pages.
 type Page struct{ name string }
@@ -42,7 +41,7 @@ func (p Page) Render(data any) ([]byte, error) {
 }
 
 // Stylesheet returns the style sheet of the pages.
-func Stylesheet() []byte { return stylesheet }
+func Stylesheet() []byte { return pages.Stylesheet(stylesheet) }
 
 // Script returns the script of the pages.
-func Script() []byte { return script }
+func Script() []byte { return pages.Script(nil) }

@@ -13,6 +13,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tegata-id/tegata/internal/pages"
 )
 
 //go:embed templates/*.html
@@ -51,9 +53,9 @@ func (p Page) Render(data any) ([]byte, error) {
 func Asset(name string) (content []byte, mediaType string, ok bool) {
 	switch name {
 	case "verifier.css":
-		return stylesheet, "text/css; charset=utf-8", true
+		return pages.Stylesheet(stylesheet), "text/css; charset=utf-8", true
 	case "verifier.js":
-		return script, "text/javascript; charset=utf-8", true
+		return pages.Script(script), "text/javascript; charset=utf-8", true
 	}
 	return nil, "", false
 }

@@ -1,19 +1,3 @@
-"use strict";
-// The pages work without this script: the waiting page reloads itself then.
-
-// A page that the browser remembers may show what was presented; the server
-// shows it once.
-addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
-});
-
-// A second press while the first is under way would begin another transaction.
-let sent = 0;
-addEventListener("submit", (event) => {
-  if (Date.now() - sent < 10000) event.preventDefault();
-  else sent = Date.now();
-});
-
 // The waiting page asks whether the wallet has answered, and is replaced only
 // then, so that neither focus nor a screen reader loses its place.
 async function changed() {
