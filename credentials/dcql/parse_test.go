@@ -18,7 +18,7 @@ import (
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) < 9 {
+	if err != nil || len(files) < 8 {
 		t.Fatalf("examples: %v, %v", files, err)
 	}
 	for _, file := range files {

@@ -29,7 +29,6 @@ func addExamples(f *testing.F, prefix string) {
 // accepted again as it would be published.
 func FuzzIssuerMetadata(f *testing.F) {
 	addExamples(f, "credential_issuer_metadata")
-	addExamples(f, "credential_metadata")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var name struct {
 			Issuer string `json:"credential_issuer"`

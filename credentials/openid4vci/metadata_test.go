@@ -33,36 +33,6 @@ func TestMetadataExamples(t *testing.T) {
 			t.Error(diff)
 		}
 	})
-	t.Run("TV-17 credential_metadata_sd_jwt_vc", func(t *testing.T) {
-		t.Parallel()
-		var m openid4vci.IssuerMetadata
-		if err := json.Unmarshal(file(t, "credential_metadata_sd_jwt_vc.json"), &m); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Configuration("SD_JWT_VC_example_in_OpenID4VCI"); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("TV-17 credential_metadata_mso_mdoc", func(t *testing.T) {
-		t.Parallel()
-		var m openid4vci.IssuerMetadata
-		if err := json.Unmarshal(file(t, "credential_metadata_mso_mdoc.json"), &m); err != nil {
-			t.Fatal(err)
-		}
-		// The example has binding methods without proof types, which the text
-		// of section 12.2.4 forbids.
-		c, err := m.Configuration("org.iso.18013.5.1.mDL")
-		if err == nil {
-			t.Fatal("VCI-MD-20: binding without proof types was accepted")
-		}
-		c.BindingMethods = nil
-		if err := c.Validate(); err != nil {
-			t.Error(err)
-		}
-		if diff := cmp.Diff([]openid4vci.Algorithm{{COSE: -7}, {COSE: -9}}, c.SigningAlgorithms); diff != "" || c.Type() != "org.iso.18013.5.1.mDL" {
-			t.Error(diff)
-		}
-	})
 }
 
 const configuration = `{"format":"dc+sd-jwt","vct":"v","scope":"s","credential_signing_alg_values_supported":["ES256"],

@@ -126,7 +126,7 @@ func TestError(t *testing.T) {
 
 func TestAuthorizationDetails(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"authorization_details", "authorization_details_with_as", "authorization_details_sd_jwt_vc", "authorization_details_mso_doc"} {
+	for _, name := range []string{"authorization_details", "authorization_details_with_as", "authorization_details_mso_doc"} {
 		if _, err := openid4vci.ParseAuthorizationDetails(file(t, name+".json")); err != nil {
 			t.Errorf("TV-17 %s: %v", name, err)
 		}
