@@ -46,7 +46,6 @@ type browserWorld struct {
 func newBrowserWorld(t *testing.T) *browserWorld {
 	t.Helper()
 	dir := t.TempDir()
-	// Taken before the sandbox looks for addresses that are free.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -29,6 +29,7 @@ import (
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/database/databasetest"
+	"github.com/tegata-id/tegata/internal/loopback"
 	"github.com/tegata-id/tegata/internal/telemetry"
 	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/openapi/openapitest"
@@ -175,12 +176,11 @@ func (d *deployment) addReplica(t *testing.T) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // transport trusts the sandbox and spreads its connections over the replicas.

@@ -24,6 +24,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/internal/loopback"
 )
 
 // world is a deployment behind proxies, which can be told to spoil one thing.
@@ -116,12 +117,9 @@ func (w *world) proxy(t *testing.T, role *app.ListenConfig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if role.Listen, err = loopback.Address(); err != nil {
 		t.Fatal(err)
 	}
-	role.Listen = private.Addr().String()
-	private.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(w.box.TLSRoot)
 	backend := &http.Client{

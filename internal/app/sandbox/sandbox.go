@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/loopback"
 	"github.com/tegata-id/tegata/internal/session"
 )
 
@@ -79,9 +79,13 @@ type authorities struct {
 // New fills the folder, which must exist, and returns what is in it.
 func New(dir string, o Options) (*Sandbox, error) {
 	s := &Sandbox{Dir: dir, ConfigFile: filepath.Join(dir, "tegata.yaml")}
-	addresses, err := freeAddresses(3)
-	if err != nil {
-		return nil, err
+	var addresses []string
+	for range 3 {
+		address, err := loopback.Address()
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, address)
 	}
 	s.Issuer, s.Verifier, s.Provider = "https://"+addresses[0], "https://"+addresses[1], "https://"+addresses[2]
 	cas, err := newAuthorities(o.Now.Add(-backdated))
@@ -199,20 +203,6 @@ func must(w *writer, issue func(trusttest.LeafOptions) (*keys.Key, error), o tru
 	key, err := issue(o)
 	w.fail(err)
 	return key
-}
-
-// freeAddresses returns loopback addresses that nobody listens on right now.
-func freeAddresses(n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
 }
 
 // writer writes the files of a sandbox and remembers the first error.
