@@ -14,7 +14,8 @@ import (
 // MaxCRLSize is the largest revocation list that is read, in bytes of DER.
 const MaxCRLSize = 32 << 20
 
-// maxCRLValidity bars lists that would never have to be renewed.
+// maxCRLValidity bars lists that would never have to be renewed, unless
+// [CRLChecker.MaxValidity] says otherwise.
 const maxCRLValidity = 400 * 24 * time.Hour
 
 var (
@@ -59,9 +60,18 @@ type CRL struct {
 // were kept, find the issuer by its subjectKeyIdentifier, call Covers with the
 // partition, then [CRL.Revoked].
 func ParseCRL(raw []byte, issuer *x509.Certificate, now time.Time) (*CRL, error) {
+	return parseCurrentCRL(raw, issuer, now, maxCRLValidity)
+}
+
+// parseCurrentCRL is ParseCRL with another limit on the time between thisUpdate
+// and nextUpdate.
+func parseCurrentCRL(raw []byte, issuer *x509.Certificate, now time.Time, maxValidity time.Duration) (*CRL, error) {
 	crl, err := parseCRL(raw, issuer)
 	if err != nil {
 		return nil, err
+	}
+	if crl.nextUpdate.Sub(crl.thisUpdate) > maxValidity {
+		return nil, fail(ReasonRevocationInvalid, "revocation list says that the next one comes too late")
 	}
 	if err := checkValidity(issuer, now.Truncate(time.Second), "the issuer of the revocation list"); err != nil {
 		return nil, err
@@ -95,8 +105,8 @@ func parseCRL(raw []byte, issuer *x509.Certificate) (*CRL, error) {
 	if list.Number == nil || list.Number.Sign() < 0 {
 		return nil, fail(ReasonRevocationInvalid, "revocation list has no number")
 	}
-	if list.NextUpdate.IsZero() || !list.NextUpdate.After(list.ThisUpdate) || list.NextUpdate.Sub(list.ThisUpdate) > maxCRLValidity {
-		return nil, fail(ReasonRevocationInvalid, "revocation list does not say when the next one comes, or too late a time")
+	if list.NextUpdate.IsZero() || !list.NextUpdate.After(list.ThisUpdate) {
+		return nil, fail(ReasonRevocationInvalid, "revocation list does not say when the next one comes")
 	}
 	return crl, crl.readEntries(list)
 }

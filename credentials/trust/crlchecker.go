@@ -46,6 +46,10 @@ type CRLChecker struct {
 	// MaxAge, if not zero, is how old a list's thisUpdate may be even though
 	// its nextUpdate lies ahead.
 	MaxAge time.Duration
+	// MaxValidity is how long after thisUpdate a list's nextUpdate may lie; 400
+	// days by default. Lists with a longer validity are refused, since they
+	// could be held back for as long.
+	MaxValidity time.Duration
 
 	source CRLSource
 	now    func() time.Time
@@ -72,7 +76,7 @@ type heldList struct {
 
 // NewCRLChecker returns a checker that gets its lists from source.
 func NewCRLChecker(source CRLSource, now func() time.Time) *CRLChecker {
-	return &CRLChecker{RefreshAfter: time.Hour, source: source, now: now, lists: map[listKey]*heldList{}}
+	return &CRLChecker{RefreshAfter: time.Hour, MaxValidity: maxCRLValidity, source: source, now: now, lists: map[listKey]*heldList{}}
 }
 
 func (c *CRLChecker) configured() error {
@@ -201,7 +205,7 @@ func (c *CRLChecker) renew(ctx context.Context, held *heldList, issuer *x509.Cer
 		return &Error{Reason: ReasonRevocationUnavailable, Detail: "no revocation list could be had", Err: err}
 	}
 	// The list may have been made while it was waited for.
-	list, err := ParseCRL(raw, issuer, c.now())
+	list, err := parseCurrentCRL(raw, issuer, c.now(), c.MaxValidity)
 	if err != nil {
 		return err
 	}
