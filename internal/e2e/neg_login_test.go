@@ -1,12 +1,14 @@
 package e2e_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 )
 
 // wantPage fails the test unless the page says that it cannot go on.
@@ -169,6 +171,28 @@ func TestNegLogin(t *testing.T) {
 			}
 		}
 		if got := b.submit(t, p, "sign-form", good); got.text("person-name") == "" {
+			t.Errorf("honest twin: %d %s", got.status, got.text("oauth-error"))
+		}
+	})
+	t.Run("signed data", func(t *testing.T) {
+		c, b := d.newClient(t), d.newBrowser(t)
+		p := b.open(t, c.request(t))
+		challenge, err := base64.StdEncoding.DecodeString(p.attribute("challenge", "value"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := func(data []byte) url.Values {
+			signed, err := hanako.SignData(jpkitest.SignPIN, data, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return url.Values{"signed_data": {base64.StdEncoding.EncodeToString(signed)}}
+		}
+		b.submit(t, p, "signed-data-form", form([]byte("別の文"))).want(t, http.StatusBadRequest, "access_denied")
+		both := form(challenge)
+		both.Set("certificate", "QUJD")
+		b.post(t, d.endpoint("/login/jpki"), both).want(t, http.StatusBadRequest, "invalid_request")
+		if got := b.submit(t, p, "signed-data-form", form(challenge)); got.text("person-name") != hanako.Person.Name {
 			t.Errorf("honest twin: %d %s", got.status, got.text("oauth-error"))
 		}
 	})

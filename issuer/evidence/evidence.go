@@ -88,21 +88,44 @@ type JPKI struct {
 	Now          func() time.Time
 }
 
-// Verify checks that signature is the certificate's signature over the
-// challenge, that the challenge has not expired and that the certificate is
-// trusted and not revoked, and returns the evidence. Errors wrap [ErrRefused]
-// or, where the certificate's status could not be found out,
-// [ErrUnavailable].
-func (j *JPKI) Verify(ctx context.Context, c Challenge, certificate, signature []byte) (*Evidence, error) {
+// Answer is what comes back for a [Challenge], in one of two forms.
+type Answer struct {
+	// Certificate in DER and Signature, RSASSA-PKCS1-v1_5 with SHA-256 over the
+	// challenge.
+	Certificate, Signature []byte
+	// SignedData is a SignedData of the Cryptographic Message Syntax in DER,
+	// which has both in it; see package cms. The others are then empty.
+	SignedData []byte
+}
+
+// signedBy checks the signature over message and returns the certificate it was
+// made with, of which nothing is known yet.
+func (a Answer) signedBy(message []byte) (*x509.Certificate, error) {
+	raw := len(a.Certificate) > 0 && len(a.Signature) > 0
+	switch {
+	case len(a.SignedData) > 0 && len(a.Certificate)+len(a.Signature) > 0, len(a.SignedData) == 0 && !raw:
+		return nil, errors.New("not in one of the two forms")
+	case !raw:
+		return jpki.VerifySignedData(a.SignedData, message)
+	}
+	cert, err := x509.ParseCertificate(a.Certificate)
+	if err != nil {
+		return nil, errors.New("not a certificate")
+	}
+	return cert, jpki.VerifySignature(cert, message, a.Signature)
+}
+
+// Verify checks that the answer is a signature over the challenge, that the
+// challenge has not expired and that the certificate is trusted and not
+// revoked, and returns the evidence. Errors wrap [ErrRefused] or, where the
+// certificate's status could not be found out, [ErrUnavailable].
+func (j *JPKI) Verify(ctx context.Context, c Challenge, answer Answer) (*Evidence, error) {
 	now := j.Now()
 	if !now.Before(c.Expires) {
 		return nil, fmt.Errorf("%w: the challenge has expired", ErrRefused)
 	}
-	cert, err := x509.ParseCertificate(certificate)
+	cert, err := answer.signedBy(c.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("%w: not a certificate", ErrRefused)
-	}
-	if err := jpki.VerifySignature(cert, c.Bytes(), signature); err != nil {
 		return nil, fmt.Errorf("%w: signature: %w", ErrRefused, err)
 	}
 	if _, err := j.Policy.Verify(ctx, cert, nil); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/web"
 )
 
@@ -132,12 +133,11 @@ func (h *Handler) prove(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	certificate, errCert := decodeUpload(form.Get("certificate"))
-	signature, errSig := decodeUpload(form.Get("signature"))
-	if errCert != nil || errSig != nil || len(certificate) == 0 || len(signature) == 0 {
-		return refuse(openid4vci.CodeInvalidRequest, "certificate and signature are needed in base64", errors.Join(errCert, errSig))
+	answer, err := decodeAnswer(form.Get)
+	if err != nil {
+		return err
 	}
-	next, err := h.server.Prove(c.Request().Context(), h.readCookie(c), certificate, signature)
+	next, err := h.server.Prove(c.Request().Context(), h.readCookie(c), answer)
 	if err != nil {
 		return err
 	}
@@ -262,10 +262,23 @@ func (h *Handler) encodePage(c echo.Context, err error) {
 	}
 }
 
+// decodeAnswer reads an answer from the members of a form or a document.
+func decodeAnswer(member func(string) string) (a evidence.Answer, err error) {
+	var errs [3]error
+	a.Certificate, errs[0] = decodeUpload(member("certificate"))
+	a.Signature, errs[1] = decodeUpload(member("signature"))
+	a.SignedData, errs[2] = decodeUpload(member("signed_data"))
+	raw, whole := len(a.Certificate) > 0 && len(a.Signature) > 0, len(a.SignedData) > 0
+	if err := errors.Join(errs[:]...); err != nil || raw == whole || whole && len(a.Certificate)+len(a.Signature) > 0 {
+		return a, refuse(openid4vci.CodeInvalidRequest, "certificate and signature, or signed_data, are needed in base64", err)
+	}
+	return a, nil
+}
+
 // decodeUpload reads base64 as people paste it: standard alphabet, padded, with
 // line breaks.
 func decodeUpload(s string) ([]byte, error) {
-	const longest = 16 << 10
+	const longest = 48 << 10 // a SignedData of its greatest size
 	s = strings.Map(func(r rune) rune {
 		if r == '\r' || r == '\n' || r == ' ' {
 			return -1

@@ -136,7 +136,7 @@ func (s *Server) challenge(l *login) evidence.Challenge {
 // Prove takes the person's answer to the challenge. On success it returns a
 // new cookie; the old one is void, so that nobody who knew it before the proof
 // can go on after it.
-func (s *Server) Prove(ctx context.Context, cookie string, certificate, signature []byte) (string, error) {
+func (s *Server) Prove(ctx context.Context, cookie string, answer evidence.Answer) (string, error) {
 	l, _, err := s.logins.Get(ctx, cookie)
 	if err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
@@ -144,7 +144,7 @@ func (s *Server) Prove(ctx context.Context, cookie string, certificate, signatur
 	if l.Evidence != nil {
 		return "", refuse(openid4vci.CodeInvalidRequest, "the challenge was answered before", nil)
 	}
-	proof, err := s.cfg.Prover.Verify(ctx, s.challenge(&l), certificate, signature)
+	proof, err := s.cfg.Prover.Verify(ctx, s.challenge(&l), answer)
 	if errors.Is(err, evidence.ErrUnavailable) {
 		return "", unavailable(err)
 	}
@@ -180,7 +180,7 @@ func (s *Server) ProveTestPerson(ctx context.Context, cookie, person string) (st
 	if err != nil {
 		return "", refuse(openid4vci.CodeInvalidRequest, "unknown test person", err)
 	}
-	return s.Prove(ctx, cookie, certificate, signature)
+	return s.Prove(ctx, cookie, evidence.Answer{Certificate: certificate, Signature: signature})
 }
 
 // Decide ends the login with the person's decision and returns where the

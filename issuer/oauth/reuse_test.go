@@ -54,7 +54,7 @@ func (g *grants) Revoke(_ context.Context, id string) error {
 // anybody accepts every answer to every challenge.
 type anybody struct{}
 
-func (anybody) Verify(context.Context, evidence.Challenge, []byte, []byte) (*evidence.Evidence, error) {
+func (anybody) Verify(context.Context, evidence.Challenge, evidence.Answer) (*evidence.Evidence, error) {
 	return &evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: &evidence.Certificate{Pseudonym: "p"}}, nil
 }
 
@@ -148,7 +148,7 @@ func (p *party) begin(t *testing.T) (cookie string) {
 
 func (p *party) code(t *testing.T, cookie string) string {
 	t.Helper()
-	next, err := p.server.Prove(t.Context(), cookie, nil, nil)
+	next, err := p.server.Prove(t.Context(), cookie, evidence.Answer{})
 	if err != nil {
 		t.Fatal(err)
 	}

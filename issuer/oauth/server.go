@@ -29,7 +29,7 @@ type Configuration struct {
 type Prover interface {
 	// Verify returns errors that wrap evidence.ErrRefused or
 	// evidence.ErrUnavailable.
-	Verify(ctx context.Context, c evidence.Challenge, certificate, signature []byte) (*evidence.Evidence, error)
+	Verify(ctx context.Context, c evidence.Challenge, answer evidence.Answer) (*evidence.Evidence, error)
 }
 
 // StatusChecker resolves status references; [*status.Checker] is one.

@@ -64,8 +64,9 @@ var (
 // certificate for digital signature. Verify the certificate first.
 //
 // Name, address, birth date and gender must be there, each once and as a
-// UTF8String; names of other kinds are ignored. Control, format and
-// bidirectional characters are refused. Errors wrap [ErrAttributes].
+// UTF8String; names of other kinds, also those that later certificates add, are
+// ignored. Control, format, bidirectional and private-use characters are
+// refused. Errors wrap [ErrAttributes].
 func ParseSignatureCertificate(cert *x509.Certificate) (*Attributes, error) {
 	values, err := otherNames(cert)
 	if err != nil {
@@ -92,6 +93,9 @@ func ParseSignatureCertificate(cert *x509.Certificate) (*Attributes, error) {
 	}
 	if a.BirthDate, err = parseBirthDate(values[attributeBirthDate]); err != nil {
 		return nil, err
+	}
+	if bornAfter(a.BirthDate, cert) {
+		return nil, malformed("birth date is after the certificate was issued")
 	}
 	switch values[attributeGender] {
 	case "1", "2", "3":
@@ -170,9 +174,11 @@ func checkText(n int, text string) error {
 		return malformed("attribute %d is empty or longer than %d characters", n, maxText)
 	}
 	for _, r := range text {
-		// Cf holds the bidirectional controls and zero-width characters.
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
-			return malformed("attribute %d has a control or format character", n)
+		// Cf holds the bidirectional controls and zero-width characters. What
+		// is for private use looks different on every machine: JPKI puts a
+		// substitute in its place.
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
+			return malformed("attribute %d has a control, format or private-use character", n)
 		}
 	}
 	return nil
@@ -182,33 +188,53 @@ func validSubstitutes(flags, text string) bool {
 	return len(flags) == utf8.RuneCountInString(text) && strings.Trim(flags, "01") == ""
 }
 
-// eras gives the Gregorian years in which the eras 1 (明治) to 5 (令和) began.
-// Era and year are compared with a year's tolerance on both sides: what
-// matters is the Gregorian date.
-var eras = [...]int{1: 1868, 2: 1912, 3: 1926, 4: 1989, 5: 2019}
+// eras gives the first day of the eras 1 (明治) to 5 (令和) and the first day that
+// is no longer in them, as YYYYMMDD. Two of them share the day on which an
+// emperor died with the era that follows.
+var eras = [...]struct{ first, after string }{
+	1: {"18680125", "19120731"},
+	2: {"19120730", "19261226"},
+	3: {"19261225", "19890108"},
+	4: {"19890108", "20190501"},
+	5: {"20190501", "99999999"},
+}
 
 // parseBirthDate reads EYYYYMMDD. The result is nil if the era is 0 (unknown)
-// or year, month or day are zero.
+// or year, month or day are zero; what is known must be possible all the same.
 func parseBirthDate(s string) (*credentials.FullDate, error) {
 	if len(s) != 9 || strings.Trim(s, "0123456789") != "" || s[0] > '5' {
 		return nil, malformed("birth date is not an era and eight digits")
 	}
 	era, date := int(s[0]-'0'), s[1:]
-	if era == 0 || date[:4] == "0000" || date[4:6] == "00" || date[6:] == "00" {
+	year, month, day := date[:4], date[4:6], date[6:]
+	if era == 0 || year == "0000" || month == "00" || day == "00" {
+		if month > "12" || day > "31" {
+			return nil, malformed("birth date is not in the calendar")
+		}
+		if era != 0 && year != "0000" && (year < eras[era].first[:4] || year > eras[era].after[:4]) {
+			return nil, malformed("birth date is not in its era")
+		}
 		return nil, nil
 	}
 	t, err := time.Parse("20060102", date)
 	if err != nil {
 		return nil, malformed("birth date is not in the calendar")
 	}
-	end := 9999
-	if era < len(eras)-1 {
-		end = eras[era+1]
-	}
-	if t.Year() < eras[era]-1 || t.Year() > end+1 {
+	if date < eras[era].first || date >= eras[era].after {
 		return nil, malformed("birth date is not in its era")
 	}
 	return &credentials.FullDate{Year: t.Year(), Month: t.Month(), Day: t.Day()}, nil
+}
+
+// tokyo is the time by which certificates are issued.
+var tokyo = time.FixedZone("JST", 9*60*60)
+
+// bornAfter reports whether the holder was born after the certificate began.
+func bornAfter(birth *credentials.FullDate, cert *x509.Certificate) bool {
+	if birth == nil || cert.NotBefore.IsZero() {
+		return false
+	}
+	return birth.String() > cert.NotBefore.In(tokyo).Format(time.DateOnly)
 }
 
 func malformed(format string, args ...any) error {

@@ -100,6 +100,12 @@ func TestAttributeTable(t *testing.T) {
 		{"honest twin", names(nil), true},
 		{"unknown attribute", names(nil, unknown), true},
 		{"unknown attributes of one kind", names(nil, unknown, unknown), true},
+		{"later attribute between the known ones", append([]otherName{unknown}, names(nil)...), true},
+		{"attribute below one of the six", names(nil, otherName{asn1.ObjectIdentifier{1, 2, 392, 200149, 8, 5, 5, 1, 1}, cbasn1.UTF8String, "x"}), true},
+		{"attribute zero", names(nil, personal(0, "x")), true},
+		{"duplicate birth date", names(nil, personal(4, "319850401")), false},
+		{"duplicate gender, other value", names(nil, personal(3, "1")), false},
+		{"duplicate address, other type", names(nil, wrongType), false},
 		{"attribute of somebody else", names(nil, foreign), true},
 		{"no substitute flags", names(map[int]string{2: "-", 6: "-"}), true},
 		{"duplicate name", names(nil, personal(1, "山田　花子")), false},
@@ -127,6 +133,11 @@ func TestAttributeTable(t *testing.T) {
 		{"right-to-left override", names(name("山田\u202e花子")), false},
 		{"isolate", names(name("山田\u2066花子")), false},
 		{"zero-width space", names(name("山田\u200b花子")), false},
+		{"private use", names(name("山田\ue000花子")), false},
+		{"private use, supplementary", names(name("山田\U000F0000花子")), false},
+		{"replacement character", names(name("山田\ufffd花子")), false},
+		{"full-width parentheses of a former name", names(name("山田（佐藤）　花子")), true},
+		{"combining marks", names(name("カ\u3099ンマ")), true},
 		{"line separator", names(name("山田\u2028花子")), false},
 		{"not UTF-8", names(map[int]string{1: "\xff\xfe", 2: "00"}), false},
 		{"flags too short", names(map[int]string{2: "0000"}), false},
@@ -167,6 +178,29 @@ func TestBirthDate(t *testing.T) {
 		"319800000":  "unknown",
 		"319801200":  "unknown",
 		"300001231":  "unknown",
+		"118680125":  "1868-01-25",
+		"118680124":  "error",
+		"119120730":  "1912-07-30", // the day is in both eras
+		"119120731":  "error",
+		"219120729":  "error",
+		"219261225":  "1926-12-25",
+		"219261226":  "error",
+		"319261224":  "error",
+		"319890107":  "1989-01-07",
+		"319890108":  "error",
+		"419890107":  "error",
+		"420190430":  "2019-04-30",
+		"420190501":  "error",
+		"520190430":  "error",
+		"420010229":  "error", // no leap year
+		"219230000":  "unknown",
+		"219230700":  "unknown",
+		"319800031":  "unknown",
+		"300000000":  "unknown",
+		"319801300":  "error", // in part, and impossible
+		"319800032":  "error",
+		"000009900":  "error",
+		"319000000":  "error",
 		"620300101":  "error",
 		"319800231":  "error",
 		"319001231":  "error",
@@ -209,6 +243,25 @@ func TestMalformedNames(t *testing.T) {
 	} {
 		if _, err := jpki.ParseSignatureCertificate(cert); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// TestBornBeforeIssue refuses a date of birth after the certificate began, by
+// the calendar in Japan.
+func TestBornBeforeIssue(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		begins time.Time
+		ok     bool
+	}{
+		{time.Date(2026, 3, 31, 15, 0, 0, 0, time.UTC), true}, // 1 April in Japan
+		{time.Date(2026, 3, 31, 14, 59, 59, 0, time.UTC), false},
+	} {
+		cert := certificate(names(map[int]string{4: "520260401"}))
+		cert.NotBefore = tt.begins
+		if _, err := jpki.ParseSignatureCertificate(cert); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.begins, err)
 		}
 	}
 }

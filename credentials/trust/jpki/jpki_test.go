@@ -336,6 +336,55 @@ func TestNegSignature(t *testing.T) {
 	}
 }
 
+// TestNegSignedData has answers in the Cryptographic Message Syntax. What is
+// lax about the syntax itself is tested in package cms.
+func TestNegSignedData(t *testing.T) {
+	t.Parallel()
+	j := testJPKI(t)
+	card := newCard(t, j, "hanako", jpkitest.CardOptions{})
+	message, other := []byte("発行の申請"), []byte("別の文")
+	sign := func(data []byte, attached bool) []byte {
+		t.Helper()
+		der, err := card.SignData(jpkitest.SignPIN, data, attached)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	good := sign(message, false)
+	broken := bytes.Clone(good)
+	broken[len(broken)-1] ^= 1
+	for name, tt := range map[string]struct {
+		der []byte
+		ok  bool
+	}{
+		"honest twin":               {good, true},
+		"attached":                  {sign(message, true), true},
+		"K08 over another message":  {sign(other, false), false},
+		"K08 another attached":      {sign(other, true), false},
+		"K08 the signature changed": {broken, false},
+		"K08 trailing octet":        {append(bytes.Clone(good), 0), false},
+	} {
+		cert, err := jpki.VerifySignedData(tt.der, message)
+		if (err == nil) != tt.ok || tt.ok && !cert.Equal(card.SignatureCertificate()) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAuthenticationTellsNothing holds that the certificate for authentication
+// has no attributes to read.
+func TestAuthenticationTellsNothing(t *testing.T) {
+	t.Parallel()
+	card := newCard(t, testJPKI(t), "hanako", jpkitest.CardOptions{})
+	if a, err := jpki.ParseSignatureCertificate(card.AuthenticationCertificate()); !errors.Is(err, jpki.ErrAttributes) {
+		t.Errorf("read %v, %v", a != nil, err)
+	}
+	if _, err := jpki.ParseSignatureCertificate(card.SignatureCertificate()); err != nil {
+		t.Errorf("honest twin: %v", err)
+	}
+}
+
 func sum(b []byte) []byte { s := sha256.Sum256(b); return s[:] }
 
 // TestNegPadding signs with a key whose private half is known, so that every

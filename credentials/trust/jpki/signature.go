@@ -12,9 +12,11 @@ import (
 	"math/big"
 
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/cms"
 )
 
-// ErrSignature is the error of [VerifySignature].
+// ErrSignature is the error for a signature that is not the certificate's over
+// the message.
 var ErrSignature = errors.New("jpki: signature does not verify")
 
 // VerifySignature checks a signature made by the card or phone over message:
@@ -34,6 +36,15 @@ func VerifySignature(cert *x509.Certificate, message, signature []byte) error {
 		return ErrSignature
 	}
 	return nil
+}
+
+// VerifySignedData is [VerifySignature] for answers in the Cryptographic Message
+// Syntax: der is a SignedData over message, attached or detached, as package
+// cms reads it. It returns the signer's certificate, which has to be verified
+// apart; other certificates that came along are dropped. Errors wrap
+// [ErrSignature] or [cms.ErrSignedData].
+func VerifySignedData(der, message []byte) (*x509.Certificate, error) {
+	return cms.Verify(der, message, VerifySignature)
 }
 
 // IssuerKeyID returns the identifier of the key that issued the certificate.

@@ -1,0 +1,90 @@
+package evidence_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+	"github.com/tegata-id/tegata/issuer/evidence"
+)
+
+// TestNegAnswer answers one challenge in both forms, and wrongly.
+func TestNegAnswer(t *testing.T) {
+	t.Parallel()
+	now := challenge().Expires.Add(-time.Minute)
+	clock := func() time.Time { return now }
+	j, err := jpkitest.New(jpkitest.Options{Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newCard := func(key string) *jpkitest.Card {
+		person, _ := jpkitest.PersonByKey(key)
+		card, err := j.NewCard(person, jpkitest.CardOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return card
+	}
+	hanako, taro := newCard("hanako"), newCard("taro")
+	policy, err := j.Policy(jpki.Signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prover := &evidence.JPKI{Policy: policy, PseudonymKey: bytes.Repeat([]byte{1}, 32), Now: clock}
+	text := challenge().Bytes()
+	must := func(b []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	signature := must(hanako.Sign(jpkitest.SignPIN, text))
+	detached := must(hanako.SignData(jpkitest.SignPIN, text, false))
+	cert := hanako.SignatureCertificate().Raw
+	other := challenge()
+	other.Nonce = "n-2"
+	for name, tt := range map[string]struct {
+		answer evidence.Answer
+		ok     bool
+	}{
+		"raw":                          {evidence.Answer{Certificate: cert, Signature: signature}, true},
+		"CMS, detached":                {evidence.Answer{SignedData: detached}, true},
+		"CMS, attached":                {evidence.Answer{SignedData: must(hanako.SignData(jpkitest.SignPIN, text, true))}, true},
+		"nothing":                      {evidence.Answer{}, false},
+		"no signature":                 {evidence.Answer{Certificate: cert}, false},
+		"no certificate":               {evidence.Answer{Signature: signature}, false},
+		"both forms":                   {evidence.Answer{Certificate: cert, Signature: signature, SignedData: detached}, false},
+		"CMS and a certificate":        {evidence.Answer{Certificate: cert, SignedData: detached}, false},
+		"certificate of another":       {evidence.Answer{Certificate: taro.SignatureCertificate().Raw, Signature: signature}, false},
+		"other challenge":              {evidence.Answer{Certificate: cert, Signature: must(hanako.Sign(jpkitest.SignPIN, other.Bytes()))}, false},
+		"CMS, other challenge":         {evidence.Answer{SignedData: must(hanako.SignData(jpkitest.SignPIN, other.Bytes(), false))}, false},
+		"CMS, other challenge in it":   {evidence.Answer{SignedData: must(hanako.SignData(jpkitest.SignPIN, other.Bytes(), true))}, false},
+		"authentication certificate":   {evidence.Answer{Certificate: hanako.AuthenticationCertificate().Raw, Signature: must(hanako.Authenticate(jpkitest.AuthPIN, text))}, false},
+		"CMS as signature":             {evidence.Answer{Certificate: cert, Signature: detached}, false},
+		"certificate and more":         {evidence.Answer{Certificate: append(bytes.Clone(cert), 0), Signature: signature}, false},
+		"signature over its own shell": {evidence.Answer{Certificate: cert, Signature: must(hanako.Sign(jpkitest.SignPIN, detached))}, false},
+	} {
+		got, err := prover.Verify(t.Context(), challenge(), tt.answer)
+		switch {
+		case !tt.ok && !errors.Is(err, evidence.ErrRefused):
+			t.Errorf("%s: %v, want refused", name, err)
+		case tt.ok && (err != nil || got.Kind != evidence.KindJPKISignature || got.Certificate.Attributes.Name != hanako.Person.Name):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	t.Run("expired to the second", func(t *testing.T) {
+		for left, ok := range map[time.Duration]bool{time.Second: true, 0: false} {
+			late := *prover
+			late.Now = func() time.Time { return challenge().Expires.Add(-left) }
+			late.Policy = &trust.Policy{Anchors: policy.Anchors, Profile: policy.Profile, Revocation: policy.Revocation, Now: clock}
+			if _, err := late.Verify(t.Context(), challenge(), evidence.Answer{SignedData: detached}); (err == nil) != ok {
+				t.Errorf("%s before the end: %v", left, err)
+			}
+		}
+	})
+}
