@@ -2,13 +2,12 @@ package trust
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"slices"
 	"time"
+
+	"github.com/tegata-id/tegata/credentials/trust/internal/rfc5280"
 )
 
 // Extensions that are read here and not by the standard library.
@@ -27,6 +26,9 @@ func (p Profile) checkChain(certs []*x509.Certificate, now time.Time) error {
 	if p.Direct && len(certs) != 2 {
 		return fail(ReasonPath, "the signer must be certified by the trust anchor itself")
 	}
+	if p.MaxIntermediates > 0 && countIntermediates(certs[1:len(certs)-1]) > p.MaxIntermediates {
+		return fail(ReasonPath, "more than %d intermediate certificates in the path", p.MaxIntermediates)
+	}
 	for i, c := range certs {
 		if err := p.checkAny(c, now); err != nil {
 			return err
@@ -34,12 +36,15 @@ func (p Profile) checkChain(certs []*x509.Certificate, now time.Time) error {
 		if i == 0 {
 			continue
 		}
-		if err := checkCA(c, certs[1:i]); err != nil {
+		if err := p.checkCA(c, certs[1:i]); err != nil {
 			return err
 		}
 		if err := p.checkLink(certs[i-1], c); err != nil {
 			return err
 		}
+	}
+	if p.RequireKeyIdentifiers && len(anchor.AuthorityKeyId) == 0 && !rfc5280.SelfIssued(anchor) {
+		return fail(ReasonProfile, "a key identifier is missing")
 	}
 	if err := p.checkLeaf(leaf); err != nil {
 		return err
@@ -47,10 +52,29 @@ func (p Profile) checkChain(certs []*x509.Certificate, now time.Time) error {
 	if err := p.checkUsages(certs); err != nil {
 		return err
 	}
+	if err := rfc5280.CheckNames(certs); err != nil {
+		return &Error{Reason: ReasonNames, Detail: "name constraints", Err: err}
+	}
+	if err := rfc5280.CheckPolicies(certs, p.policyInputs()); err != nil {
+		return &Error{Reason: ReasonPolicy, Detail: "certificate policies", Err: err}
+	}
 	if p.IssuingAuthority {
 		return checkIssuingAuthority(leaf, anchor)
 	}
 	return nil
+}
+
+// policyInputs are the rules of the profile for the whole path. What the leaf
+// must say itself is for checkLeaf.
+func (p Profile) policyInputs() rfc5280.PolicyInputs {
+	in := rfc5280.PolicyInputs{
+		Accepted: p.PathPolicies.Accepted, Explicit: p.PathPolicies.Explicit,
+		NoMapping: p.PathPolicies.NoMapping, NoAny: p.PathPolicies.NoAny,
+	}
+	if len(p.Policies) > 0 && len(in.Accepted) == 0 {
+		in.Accepted, in.Explicit = p.Policies, true
+	}
+	return in
 }
 
 // CheckSigner applies the rules that a signer's certificate is held to by
@@ -87,55 +111,57 @@ func (p Profile) checkForm(c *x509.Certificate) error {
 	if c.SerialNumber.Sign() <= 0 || len(c.SerialNumber.Bytes()) > 20 {
 		return fail(ReasonProfile, "a serial number is not positive or longer than 20 octets")
 	}
-	if len(c.UnhandledCriticalExtensions) > 0 {
-		return fail(ReasonCriticalExtension, "extension %s is critical and not understood", c.UnhandledCriticalExtensions[0])
+	for _, oid := range c.UnhandledCriticalExtensions {
+		if !isNameConstraints(oid) {
+			return fail(ReasonCriticalExtension, "extension %s is critical and not understood", oid)
+		}
 	}
-	return p.checkKey(c)
+	if err := p.checkKey(c); err != nil {
+		return err
+	}
+	return checkKeyIdentifier(c)
 }
 
-func (p Profile) checkKey(c *x509.Certificate) error {
-	switch key := c.PublicKey.(type) {
-	case *ecdsa.PublicKey:
-		switch key.Curve {
-		case elliptic.P256(), elliptic.P384(), elliptic.P521():
-			return nil
-		}
-		return fail(ReasonWeak, "a key is on a curve that is not allowed")
-	case *rsa.PublicKey:
-		if !p.AllowRSA {
-			return fail(ReasonWeak, "RSA keys are not allowed for %s", p.Name)
-		}
-		bits := key.N.BitLen()
-		if bits < 2048 || bits > 8192 || bits%8 != 0 || key.E < 65537 || key.E%2 == 0 {
-			return fail(ReasonWeak, "an RSA modulus or exponent is not acceptable")
-		}
-		return nil
-	}
-	return fail(ReasonWeak, "a key is of a kind that is not allowed")
-}
+// isNameConstraints: the standard library calls them unhandled where they
+// contain more than it knows; see [rfc5280.CheckNames].
+func isNameConstraints(oid asn1.ObjectIdentifier) bool { return oid.Equal(rfc5280.OIDNameConstraints) }
 
 // checkCA applies the rules for issuers, the anchor included. below are the
 // intermediates between this CA and the leaf.
-func checkCA(c *x509.Certificate, below []*x509.Certificate) error {
+func (p Profile) checkCA(c *x509.Certificate, below []*x509.Certificate) error {
 	if !c.BasicConstraintsValid || !c.IsCA {
 		return fail(ReasonPath, "an issuer is not a CA")
+	}
+	if len(c.Subject.Names) == 0 {
+		return fail(ReasonProfile, "an issuer has no name")
+	}
+	// What limits a CA has to be understood by everybody.
+	for _, oid := range []asn1.ObjectIdentifier{
+		oidBasicConstraints, rfc5280.OIDNameConstraints, rfc5280.OIDPolicyConstraints, rfc5280.OIDInhibitAnyPolicy,
+	} {
+		if e, present := rfc5280.Extension(c, oid); present && !e.Critical && !p.AllowNonCritical {
+			return fail(ReasonProfile, "extension %s of an issuer is not critical", oid)
+		}
 	}
 	if c.KeyUsage&x509.KeyUsageCertSign == 0 {
 		return fail(ReasonPath, "an issuer's key usage lacks keyCertSign")
 	}
-	if c.MaxPathLen > 0 || (c.MaxPathLen == 0 && c.MaxPathLenZero) {
-		length := 0
-		for _, b := range below {
-			// Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
-			if !bytes.Equal(b.RawSubject, b.RawIssuer) {
-				length++
-			}
-		}
-		if length > c.MaxPathLen {
-			return fail(ReasonPath, "path length constraint violated")
-		}
+	if (c.MaxPathLen > 0 || c.MaxPathLenZero) && countIntermediates(below) > c.MaxPathLen {
+		return fail(ReasonPath, "path length constraint violated")
 	}
 	return nil
+}
+
+// countIntermediates leaves out self-issued certificates, which do not count
+// (RFC 5280 section 4.2.1.9).
+func countIntermediates(certs []*x509.Certificate) int {
+	n := 0
+	for _, c := range certs {
+		if !rfc5280.SelfIssued(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // checkLink applies the rules between a certificate and its issuer.
@@ -164,6 +190,12 @@ func (p Profile) checkLeaf(leaf *x509.Certificate) error {
 	if leaf.IsCA {
 		return fail(ReasonProfile, "the signer's certificate is that of a CA")
 	}
+	if _, present := rfc5280.Extension(leaf, rfc5280.OIDNameConstraints); present {
+		return fail(ReasonProfile, "the signer's certificate has name constraints, which are for CAs")
+	}
+	if len(leaf.Subject.Names) == 0 && !isCritical(leaf, rfc5280.OIDSubjectAltName) {
+		return fail(ReasonProfile, "the signer's certificate names nobody")
+	}
 	if leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
 		return fail(ReasonProfile, "the signer's key usage allows to sign certificates or revocation lists")
 	}
@@ -184,7 +216,7 @@ func (p Profile) checkLeaf(leaf *x509.Certificate) error {
 			return nil
 		}
 	}
-	return fail(ReasonProfile, "the certificate policy is not one of %s", p.Name)
+	return fail(ReasonPolicy, "the certificate policy is not one of %s", p.Name)
 }
 
 // checkUsages applies the rules for extended key usage: those of the profile
@@ -253,10 +285,6 @@ func extKeyUsages(c *x509.Certificate) (usages []string, present bool, err error
 }
 
 func isCritical(c *x509.Certificate, oid asn1.ObjectIdentifier) bool {
-	for _, e := range c.Extensions {
-		if e.Id.Equal(oid) {
-			return e.Critical
-		}
-	}
-	return false
+	e, present := rfc5280.Extension(c, oid)
+	return present && e.Critical
 }

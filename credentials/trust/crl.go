@@ -19,11 +19,10 @@ const MaxCRLSize = 32 << 20
 const maxCRLValidity = 400 * 24 * time.Hour
 
 var (
-	oidCRLNumber         = asn1.ObjectIdentifier{2, 5, 29, 20}
 	oidReasonCode        = asn1.ObjectIdentifier{2, 5, 29, 21}
 	oidAuthorityKeyID    = asn1.ObjectIdentifier{2, 5, 29, 35}
 	reasonRemoveFromCRL  = 8
-	handledCRLExtensions = []asn1.ObjectIdentifier{oidCRLNumber, oidAuthorityKeyID, oidIssuingDistribution}
+	handledCRLExtensions = []asn1.ObjectIdentifier{oidIssuingDistribution}
 	oidDeltaIndicator    = asn1.ObjectIdentifier{2, 5, 29, 27}
 )
 

@@ -19,6 +19,12 @@ const (
 	// anchor included, is outside its validity.
 	ReasonExpired     Reason = "expired"
 	ReasonNotYetValid Reason = "not_yet_valid"
+	// ReasonNames: a name is not one that a CA of the path may certify, or the
+	// limits to its names are not understood.
+	ReasonNames Reason = "name_constraints"
+	// ReasonPolicy: the path is not valid for a certificate policy that the
+	// purpose demands, or that a CA of the path demands.
+	ReasonPolicy Reason = "certificate_policy"
 	// ReasonProfile: a certificate is not of the kind the purpose demands.
 	ReasonProfile Reason = "profile"
 	// ReasonWeak: a key or signature algorithm is too weak or not allowed.

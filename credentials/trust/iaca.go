@@ -20,8 +20,7 @@ var (
 // issuerAltName and distribution points, which only inform, is not demanded:
 // authorities in use differ there.
 func checkIssuingAuthority(leaf, anchor *x509.Certificate) error {
-	if !bytes.Equal(anchor.RawSubject, anchor.RawIssuer) ||
-		anchor.CheckSignature(anchor.SignatureAlgorithm, anchor.RawTBSCertificate, anchor.Signature) != nil {
+	if !bytes.Equal(anchor.RawSubject, anchor.RawIssuer) || !isSelfSigned(anchor) {
 		return fail(ReasonProfile, "the issuing authority's certificate is not self-signed")
 	}
 	if anchor.MaxPathLen != 0 || !anchor.MaxPathLenZero || !isCritical(anchor, oidBasicConstraints) {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -156,20 +157,37 @@ func (p *Policy) screen(leaf *x509.Certificate, intermediates []*x509.Certificat
 }
 
 // build lets the standard library find the paths.
+//
+// It is shown copies of the certificates without what it would refuse although
+// RFC 5280 allows it: constraints on directory names, and path lengths exceeded
+// by self-issued certificates only. Both are checked here, on the originals.
 func (p *Policy) build(leaf *x509.Certificate, intermediates []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
 	options := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now,
 		// Usages are ours to check: the library knows only its own.
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	}
+	originals := map[*x509.Certificate]*x509.Certificate{}
+	relaxed := func(c *x509.Certificate) *x509.Certificate {
+		r := *c
+		r.MaxPathLen, r.MaxPathLenZero = -1, false
+		r.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(c.UnhandledCriticalExtensions), isNameConstraints)
+		originals[&r] = c
+		return &r
+	}
 	for _, a := range p.Anchors {
-		options.Roots.AddCert(a.Certificate)
+		options.Roots.AddCert(relaxed(a.Certificate))
 	}
 	for _, c := range intermediates {
-		options.Intermediates.AddCert(c)
+		options.Intermediates.AddCert(relaxed(c))
 	}
-	candidates, err := leaf.Verify(options)
+	candidates, err := relaxed(leaf).Verify(options)
 	if err == nil {
+		for _, path := range candidates {
+			for i, c := range path {
+				path[i] = originals[c]
+			}
+		}
 		return candidates, nil
 	}
 	// The library's texts quote names, so only their kind is kept.
@@ -188,10 +206,10 @@ func (p *Policy) build(leaf *x509.Certificate, intermediates []*x509.Certificate
 		return nil, fail(ReasonExpired, "a certificate of the path")
 	case x509.NotAuthorizedToSign:
 		return nil, fail(ReasonPath, "a certificate of the path was not issued by a CA")
-	case x509.TooManyIntermediates:
-		return nil, fail(ReasonPath, "path length constraint violated")
+	case x509.CANotAuthorizedForThisName:
+		return nil, fail(ReasonNames, "the names of the path violate the name constraints of a CA")
 	}
-	return nil, fail(ReasonPath, "name or policy constraints forbid the path")
+	return nil, fail(ReasonPolicy, "the path is valid for no certificate policy")
 }
 
 func checkValidity(cert *x509.Certificate, now time.Time, what string) error {

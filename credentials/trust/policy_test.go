@@ -174,7 +174,7 @@ func TestNegPath(t *testing.T) {
 	selfSigned := newCA(t, trusttest.CAOptions{Edit: func(c *x509.Certificate) {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = false, false, x509.KeyUsageDigitalSignature
 	}})
-	filler := slices.Repeat([]*x509.Certificate{sameName.Certificate}, 4)
+	filler := slices.Repeat([]*x509.Certificate{sameName.Certificate}, 10)
 	tests := []struct {
 		name    string
 		anchors []*trusttest.CA

@@ -13,8 +13,9 @@ import (
 // positive serial number of at most 20 octets, a leaf that is neither a CA nor
 // self-signed nor an anchor itself, CAs with basicConstraints, keyCertSign and
 // respected path length, EC keys on P-256, P-384 or P-521, signatures with
-// SHA-256 or better, and an authorityKeyIdentifier that, where it is present,
-// names the issuer's key.
+// SHA-256 or better, an authorityKeyIdentifier that, where it is present, names
+// the issuer's key, names within the name constraints of the CAs, constraints
+// that are critical, and policies as the CAs demand them.
 type Profile struct {
 	// Name appears in checks and errors. It is mandatory.
 	Name string
@@ -34,9 +35,13 @@ type Profile struct {
 	ForbiddenExtKeyUsage []string
 	// NoExtKeyUsage bars the extension altogether.
 	NoExtKeyUsage bool
-	// Policies lists certificate policies of which the leaf must have one.
-	// Empty means no demand.
+	// Policies lists certificate policies of which the leaf must name one, in
+	// so many words, and for one of which the path must be valid. Empty means
+	// no demand.
 	Policies []string
+	// PathPolicies are rules for the certificate policies of the path beyond
+	// those that its CAs make. What CAs demand always holds.
+	PathPolicies PathPolicies
 	// AllowRSA admits RSA keys of at least 2048 bits with an exponent of at
 	// least 65537 and RSA signatures, beside the elliptic curves.
 	AllowRSA bool
@@ -48,15 +53,39 @@ type Profile struct {
 	AllowAnchorInChain bool
 	// Direct demands that the anchor issued the leaf, without intermediates.
 	Direct bool
+	// MaxIntermediates limits the CAs between leaf and anchor. Zero means no
+	// limit but the package's own of 10 on what is presented.
+	// Self-issued certificates, by which a CA certifies its next key, are not
+	// counted.
+	MaxIntermediates int
+	// AllowNonCritical admits basic, name and policy constraints of CAs that
+	// are not marked critical, as RFC 3280 did. They hold nevertheless.
+	AllowNonCritical bool
 	// MaxLifetime limits the leaf's validity; zero means no limit.
 	MaxLifetime time.Duration
 	// IssuingAuthority applies ISO/IEC 18013-5 annex B to anchor and leaf.
 	IssuingAuthority bool
 }
 
+// PathPolicies are the inputs for certificate policies that RFC 5280 section
+// 6.1.1 leaves to who validates. The zero value makes no demand.
+type PathPolicies struct {
+	// Accepted are the policies, in the words of the anchor, for one of which
+	// the path must be valid if it must be valid for any (user-initial-policy-
+	// set). Empty means the profile's Policies, or any.
+	Accepted []string
+	// Explicit demands that the path is valid for a policy.
+	Explicit bool
+	// NoMapping makes mappings between policies of different CAs invalid.
+	NoMapping bool
+	// NoAny makes anyPolicy stand for nothing, but in self-issued certificates
+	// of CAs.
+	NoAny bool
+}
+
 // Limits on what is presented, applied before any signature is checked.
 const (
-	maxIntermediates   = 4
+	maxIntermediates   = 10
 	maxCertificateSize = 16 << 10
 )
 

@@ -136,7 +136,7 @@ func TestNegPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Profile = production
-		want(t, p, card.SignatureCertificate(), trust.ReasonProfile)
+		want(t, p, card.SignatureCertificate(), trust.ReasonPolicy)
 	})
 	for name, edit := range map[string]func(*x509.Certificate){
 		"K04 no policy":              without(2, 5, 29, 32),
@@ -149,7 +149,11 @@ func TestNegPolicies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			card := newCard(t, j, "hanako", jpkitest.CardOptions{EditSignature: edit})
-			want(t, policy(t, j, jpki.Signature), card.SignatureCertificate(), trust.ReasonProfile)
+			reason := trust.ReasonProfile
+			if name == "K04 no policy" {
+				reason = trust.ReasonPolicy
+			}
+			want(t, policy(t, j, jpki.Signature), card.SignatureCertificate(), reason)
 		})
 	}
 }
