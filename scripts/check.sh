@@ -12,6 +12,7 @@ fi
 go mod tidy -diff
 go vet ./...
 (cd internal/wycheproof && go vet -mod=mod ./...)
+(cd internal/bettertls && go vet -mod=mod ./...)
 go tool -modfile=tools/go.mod staticcheck ./...
 # What is only built with the tag for hardware modules needs a C compiler.
 command -v "$(go env CC)" >/dev/null || ./scripts/deps.sh

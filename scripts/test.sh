@@ -12,9 +12,11 @@ go test -race -shuffle=on -count=1 -timeout 30m -json ${GO_TEST_FLAGS:-} ./... >
 # What signs with keys in hardware modules is only built with a tag.
 go test -tags pkcs11 -race -shuffle=on -count=1 -json ${GO_TEST_FLAGS:-} ./credentials/keys/pkcs11 >>"$log" || status=$?
 go test -tags pkcs11 -race -shuffle=on -count=1 -json ${GO_TEST_FLAGS:-} -run '^TestPKCS11' ./internal/e2e >>"$log" || status=$?
-# The vectors of Wycheproof are a module of their own, which follows the
-# dependencies of this one.
-(cd internal/wycheproof && go test -mod=mod -count=1 -json ./...) >>"$log" || status=$?
+# The vectors of Wycheproof and BetterTLS are modules of their own, which follow
+# the dependencies of this one.
+for module in wycheproof bettertls; do
+	(cd "internal/$module" && go test -mod=mod -count=1 -json ./...) >>"$log" || status=$?
+done
 go run ./internal/testsummary <"$log" || status=1
 ./scripts/fuzz.sh || status=1
 echo "took $(($(date +%s) - start)) s"

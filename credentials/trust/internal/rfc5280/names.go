@@ -10,9 +10,13 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxNames bounds the names of one certificate and the subtrees of one
-// constraint, every one of which is compared with every one.
-const maxNames = 512
+const (
+	// maxNames bounds the names of one certificate and the subtrees of one
+	// constraint.
+	maxNames = 512
+	// maxComparisons bounds the comparisons of names with subtrees on a path.
+	maxComparisons = 1 << 16
+)
 
 // The reasons why names are refused.
 var (
@@ -50,6 +54,7 @@ var oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
 // they are constrained. Errors are those of this package.
 func CheckNames(path []*x509.Certificate) error {
 	names := make([][]generalName, len(path))
+	comparisons := 0
 	for i := len(path) - 1; i > 0; i-- {
 		e, ok := Extension(path[i], OIDNameConstraints)
 		if !ok {
@@ -67,6 +72,10 @@ func CheckNames(path []*x509.Certificate) error {
 				if names[j], err = namesOf(below); err != nil {
 					return err
 				}
+			}
+			comparisons += len(names[j]) * (len(limits.permitted) + len(limits.excluded))
+			if comparisons > maxComparisons {
+				return ErrTooManyNames
 			}
 			if err := limits.check(names[j]); err != nil {
 				return err

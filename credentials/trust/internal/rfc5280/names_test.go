@@ -180,6 +180,8 @@ func TestCheckNames(t *testing.T) {
 		{"a distance", ca(sequence(asn1.RawValue{Class: asn1.ClassContextSpecific}, sequence(asn1.RawValue{Tag: asn1.TagSequence}, dns("a"), []byte{0x80, 1, 1}))), leaf(dns("a")), rfc5280.ErrNames},
 		{"512 names", exclude(dns("test")), leaf(many(512, dns)...), nil},
 		{"513 names", exclude(dns("test")), leaf(many(513, dns)...), rfc5280.ErrTooManyNames},
+		{"65,536 comparisons", exclude(many(128, dns)...), leaf(many(512, uri)...), nil},
+		{"more comparisons", exclude(many(129, dns)...), leaf(many(512, uri)...), rfc5280.ErrTooManyNames},
 		{"513 constraints", exclude(many(513, dns)...), leaf(dns("a.test")), rfc5280.ErrTooManyNames},
 	}
 	for _, tt := range tests {
