@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
@@ -23,7 +22,8 @@ func (i *Issuer) Nonce() string { return i.nonces.fresh() }
 // client with the given access. Errors that the wallet is told are
 // *openid4vci.Error; all others mean that the issuer can't issue now.
 //
-// The order matters. Nothing is remembered before the proofs hold; then the
+// The order matters. Without a key that may sign now nothing is done at all: the
+// error is [keys.ErrNoSigner]. Nothing is remembered before the proofs hold; then the
 // nonce is used up, the certificate is looked up once more, and the batch is
 // counted and committed in SQL; only then is anything signed.
 func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []byte) (*openid4vci.CredentialResponse, error) {
@@ -43,6 +43,10 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 	if err := i.Metadata().CheckEncryption(request.ResponseEncryption, false); err != nil {
 		return nil, err
 	}
+	signer, err := i.signer(configuration, cert)
+	if err != nil {
+		return nil, err
+	}
 	holderKeys, err := i.prove(ctx, access, configuration, request)
 	if err != nil {
 		return nil, err
@@ -50,14 +54,13 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
-	drafts, err := i.drafts(ctx, access, cert, configuration, holderKeys)
+	drafts, err := i.drafts(ctx, access, signer, configuration, holderKeys)
 	if err != nil {
 		return nil, err
 	}
 	response := &openid4vci.CredentialResponse{}
-	signer := i.cfg.Signers[configuration.Format]
 	for _, d := range drafts {
-		credential, err := signer.Issue(d, signer.Key)
+		credential, err := i.cfg.Signers[configuration.Format].Issue(d, signer.key)
 		if err != nil {
 			return nil, fmt.Errorf("sign %s: %w", configuration.ID, err)
 		}
@@ -131,40 +134,30 @@ func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) erro
 	return nil
 }
 
-// drafts counts the batch, commits it, and returns what is to be signed. cert is
-// nil if the evidence rests on none.
-func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, cert *evidence.Certificate, c *Configuration, holderKeys []crypto.PublicKey) ([]credentials.Draft, error) {
-	now := i.cfg.Now()
-	limits := []time.Time{i.cfg.Signers[c.Format].Key.Chain[0].NotAfter}
-	if cert != nil {
-		limits = append(limits, cert.Ends)
-	}
-	ends, err := validUntil(now, i.cfg.MaxValidity, limits...)
-	if err != nil {
-		return nil, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential ends too soon")
-	}
+// drafts counts the batch, commits it, and returns what is to be signed.
+func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey) ([]credentials.Draft, error) {
 	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
 		GrantID:    access.GrantID,
 		ConfigID:   c.ID,
 		Type:       c.Type,
 		Format:     string(c.Format),
 		Count:      len(holderKeys),
-		IssuedAt:   signedAt(now),
-		ValidUntil: ends,
+		IssuedAt:   s.begins,
+		ValidUntil: s.ends,
 	})
 	if err != nil {
 		return nil, allocationError(err)
 	}
-	claims := c.Map(access.Person, credentials.DateOf(now, japan))
+	claims := c.Map(access.Person, credentials.DateOf(i.cfg.Now(), japan))
 	drafts := make([]credentials.Draft, len(issued))
 	for n, row := range issued {
 		drafts[n] = credentials.Draft{
 			Type:       c.Type,
 			Claims:     claims,
 			HolderKey:  holderKeys[n],
-			SignedAt:   signedAt(now),
-			ValidFrom:  signedAt(now),
-			ValidUntil: ends,
+			SignedAt:   s.begins,
+			ValidFrom:  s.begins,
+			ValidUntil: s.ends,
 			Status:     &credentials.StatusRef{URI: i.StatusListURI(row.ListID), Index: row.Index},
 		}
 	}

@@ -11,7 +11,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
@@ -52,6 +55,9 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	public := h.Echo().Group("", httpd.CORS())
 	public.GET("/.well-known/openid-credential-issuer"+path, document(metadata))
 	public.GET("/.well-known/oauth-authorization-server"+path, document(asMetadata))
+	if _, ok := i.cfg.Signers[credentials.FormatSDJWTVC]; ok {
+		public.GET(sdjwt.IssuerMetadataPath+path, x.vcIssuer)
+	}
 	public.GET(path+pathStatusList, x.statusList)
 	public.GET(path+pathOffer, x.offer)
 
@@ -69,12 +75,26 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 // maxCredentialRequest has room for a hundred key proofs, in bytes.
 const maxCredentialRequest = 256 << 10
 
+// cacheMetadata is how long metadata may be kept. A new key is published for
+// longer than that before it signs.
+const cacheMetadata = "public, max-age=300"
+
 // document serves metadata that does not change while the process runs.
 func document(v any) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		c.Response().Header().Set("Cache-Control", "public, max-age=300")
+		c.Response().Header().Set("Cache-Control", cacheMetadata)
 		return httpd.WriteJSON(c, http.StatusOK, v)
 	}
+}
+
+// vcIssuer serves the keys that sign SD-JWT VCs.
+func (x *handler) vcIssuer(c echo.Context) error {
+	metadata, err := x.issuer.VCIssuerMetadata()
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", cacheMetadata)
+	return httpd.WriteJSON(c, http.StatusOK, metadata)
 }
 
 func (x *handler) nonce(c echo.Context) error {
@@ -103,7 +123,8 @@ func (x *handler) credential(c echo.Context) error {
 // section 8.3.1): its own codes with 400, and those of OAuth for a token that
 // is not accepted with a challenge (RFC 9449 section 7.1).
 func encodeError(c echo.Context, err error) {
-	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) || errors.Is(err, database.ErrUnavailable) {
+	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) || errors.Is(err, database.ErrUnavailable) ||
+		errors.Is(err, keys.ErrNoSigner) {
 		err = httpd.Unavailable(err)
 	}
 	e := httpd.AsError(oauth.AsHTTP(err))

@@ -34,7 +34,8 @@ import (
 
 // Signer turns drafts of one format into credentials as they go over the wire.
 type Signer struct {
-	Key *keys.Key
+	// Keys follow one another; one signs a whole batch.
+	Keys *keys.Ring
 	// Issue signs a draft: sdjwt.Issue, or mdoc.Issue in base64url.
 	Issue func(d credentials.Draft, key *keys.Key) (string, error)
 }
@@ -110,7 +111,7 @@ func New(cfg Config) (*Issuer, error) {
 		cfg.Signers[format] = cfg.Metrics.counting(cfg.Tenant, format, s)
 	}
 	for _, c := range cfg.Configurations {
-		if _, ok := cfg.Signers[c.Format]; !ok {
+		if s, ok := cfg.Signers[c.Format]; !ok || s.Keys == nil || s.Issue == nil {
 			return nil, fmt.Errorf("no signer for configuration %s", c.ID)
 		}
 	}

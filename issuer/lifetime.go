@@ -2,7 +2,12 @@ package issuer
 
 import (
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/issuer/evidence"
 )
 
 // japan is the zone in which people in Japan count days. It has no daylight
@@ -38,5 +43,43 @@ func validUntil(now time.Time, longest time.Duration, limits ...time.Time) (time
 }
 
 // signedAt returns now rounded down to the hour, so that the credentials of a
-// batch, and of different holders, can't be told apart by time.
-func signedAt(now time.Time) time.Time { return now.UTC().Truncate(time.Hour) }
+// batch, and of different holders, can't be told apart by time. In the first
+// hour of a signer it is the signer's own beginning, which tells as little.
+func signedAt(now, signerBegins time.Time) time.Time {
+	hour := now.UTC().Truncate(time.Hour)
+	if hour.Before(signerBegins) {
+		return signerBegins.UTC()
+	}
+	return hour
+}
+
+// batchSigner is the key for one batch, with the times of its credentials.
+type batchSigner struct {
+	key          *keys.Key
+	begins, ends time.Time
+}
+
+// signer chooses the key that signs now. Its credentials lie within the validity
+// of its chain: their end is capped to an earlier boundary that everybody
+// shares, and the time of signing is not before the signer's. cert is nil if
+// the evidence rests on none.
+func (i *Issuer) signer(c *Configuration, cert *evidence.Certificate) (*batchSigner, error) {
+	now := i.cfg.Now()
+	key, err := i.cfg.Signers[c.Format].Keys.At(now)
+	if err != nil {
+		return nil, fmt.Errorf("signer of %s: %w", c.ID, err)
+	}
+	begins, ends := key.Validity()
+	s := &batchSigner{key: key, begins: signedAt(now, begins)}
+	if s.ends, err = validUntil(now, i.cfg.MaxValidity, ends); err != nil {
+		// The key may sign, but nothing that lives long enough.
+		return nil, fmt.Errorf("signer of %s: %w: %w", c.ID, keys.ErrNoSigner, err)
+	}
+	if cert == nil {
+		return s, nil
+	}
+	if s.ends, err = validUntil(now, i.cfg.MaxValidity, ends, cert.Ends); err != nil {
+		return nil, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential ends too soon")
+	}
+	return s, nil
+}

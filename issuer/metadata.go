@@ -4,7 +4,9 @@ import (
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/issuer/oauth"
 )
 
@@ -37,6 +39,24 @@ func (i *Issuer) Metadata() *openid4vci.IssuerMetadata {
 		m.Configurations[c.ID] = c.metadata()
 	}
 	return m
+}
+
+// VCIssuerMetadata returns the JWT VC issuer metadata (SD-JWT VC section 4): the
+// keys of the SD-JWT VC signer that will sign, that signs, and those that did
+// for as long as their chains are valid. It is nil without such a signer.
+func (i *Issuer) VCIssuerMetadata() (*sdjwt.IssuerMetadata, error) {
+	signer, ok := i.cfg.Signers[credentials.FormatSDJWTVC]
+	if !ok {
+		return nil, nil
+	}
+	now := i.cfg.Now()
+	var published []*keys.Key
+	for _, e := range signer.Keys.All() {
+		if _, ends := e.Key.Validity(); !now.After(ends) {
+			published = append(published, e.Key)
+		}
+	}
+	return sdjwt.NewIssuerMetadata(i.cfg.ID, published)
 }
 
 func (c *Configuration) metadata() *openid4vci.Configuration {

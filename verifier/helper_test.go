@@ -111,7 +111,7 @@ func (w *world) config(tenant string) verifier.Config {
 	sdjwtAnchor, mdocAnchor := w.ca.Anchor(credentials.FormatSDJWTVC), w.iaca.Anchor(credentials.FormatMdoc)
 	return verifier.Config{
 		Tenant: tenant, BaseURL: origin, NameJA: "架空の店", NameEN: "A made-up shop",
-		Key: w.requestKey, Sessions: session.New(w.backend, w.sessionKeys, tenant, w.clock),
+		Keys: must(keys.NewRing(keys.Entry{Key: w.requestKey}))(w.t), Sessions: session.New(w.backend, w.sessionKeys, tenant, w.clock),
 		Formats: map[credentials.Format]verifier.Format{
 			credentials.FormatSDJWTVC: {
 				Verifier: verifier.SDJWT(&sdjwt.Verifier{

@@ -19,6 +19,10 @@ func (v *Verifier) RequestObject(ctx context.Context, requestID, walletNonce str
 	if err != nil {
 		return "", stored(err, CodeNotFound, unknownRequest)
 	}
+	signer, err := v.signerOf(t)
+	if err != nil {
+		return "", refuse(CodeUnavailable, "try again later", err)
+	}
 	_, key, err := t.privateKey()
 	if err != nil {
 		return "", refuse(CodeServerError, "", err)
@@ -27,7 +31,11 @@ func (v *Verifier) RequestObject(ctx context.Context, requestID, walletNonce str
 	if err != nil {
 		return "", refuse(CodeServerError, "", err)
 	}
-	issued, expires := jose.NewNumericDate(v.cfg.Now()), jose.NewNumericDate(t.Expires)
+	end := t.Expires
+	if _, ends := signer.Validity(); ends.Before(end) {
+		end = ends
+	}
+	issued, expires := jose.NewNumericDate(v.cfg.Now()), jose.NewNumericDate(end)
 	object, err := openid4vp.SignRequest(&openid4vp.AuthorizationRequest{
 		ClientID:       t.ClientID,
 		ResponseType:   openid4vp.ResponseTypeVPToken,
@@ -41,7 +49,7 @@ func (v *Verifier) RequestObject(ctx context.Context, requestID, walletNonce str
 		Audience:       openid4vp.Audience{openid4vp.AudienceSelfIssued},
 		IssuedAt:       &issued,
 		Expires:        &expires,
-	}, v.cfg.Key)
+	}, signer)
 	if err != nil {
 		return "", refuse(CodeServerError, "", err)
 	}

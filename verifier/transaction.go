@@ -61,8 +61,9 @@ type transaction struct {
 	Browser    bool
 	RequestID  string
 	ResponseID string
-	ClientID   string
-	Nonce      string
+	// ClientID is the hash of the certificate that the transaction began with.
+	ClientID string
+	Nonce    string
 	// ResponseState is the parameter state.
 	ResponseState string
 	// Key is the private key for this one response; gone once answered.
@@ -117,6 +118,10 @@ func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Tr
 	if err != nil {
 		return nil, err
 	}
+	clientID, err := v.ClientID()
+	if err != nil {
+		return nil, refuse(CodeUnavailable, "try again later", err)
+	}
 	key, err := keys.GenerateP256()
 	if err != nil {
 		return nil, refuse(CodeServerError, "", err)
@@ -128,7 +133,7 @@ func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Tr
 	id := newSecret()
 	t := transaction{
 		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser,
-		RequestID: newSecret(), ResponseID: newSecret(), ClientID: v.clientID,
+		RequestID: newSecret(), ResponseID: newSecret(), ClientID: clientID,
 		Nonce: newSecret(), ResponseState: newSecret(), Key: private,
 		Expires: v.cfg.Now().Add(v.cfg.Lifetimes.Request).Truncate(time.Second),
 	}

@@ -74,8 +74,9 @@ type Config struct {
 	BaseURL string
 	// NameJA and NameEN are what people read.
 	NameJA, NameEN string
-	// Key signs requests. The client identifier is the hash of its leaf.
-	Key      *keys.Key
+	// Keys sign requests. The client identifier is the hash of the leaf of the
+	// key that signs; a transaction keeps its own to the end.
+	Keys     *keys.Ring
 	Sessions *session.Store
 	Formats  map[credentials.Format]Format
 	Status   StatusChecker
@@ -97,7 +98,6 @@ type Config struct {
 // Verifier is one relying party's verifier. It is safe for concurrent use.
 type Verifier struct {
 	cfg       Config
-	clientID  string
 	apiToken  [sha256.Size]byte
 	hasAPI    bool
 	presented map[string]Preset
@@ -127,7 +127,6 @@ func New(cfg Config) (*Verifier, error) {
 	lifetime := cfg.Lifetimes.Request + cfg.Lifetimes.Result
 	v := &Verifier{
 		cfg:          cfg,
-		clientID:     openid4vp.X509HashClientID(cfg.Key.Leaf()),
 		apiToken:     sha256.Sum256([]byte(cfg.APIToken)),
 		hasAPI:       cfg.APIToken != "",
 		presented:    map[string]Preset{},
@@ -152,8 +151,8 @@ func (c *Config) validate() error {
 		return errors.New("tenant, sessions, status checker and clock are needed")
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(c.BaseURL, "/"):
 		return errors.New("the base URL is not an https URL without query and trailing slash")
-	case c.Key == nil || c.Key.Leaf() == nil:
-		return errors.New("the key for requests needs a certificate")
+	case c.Keys == nil:
+		return errors.New("a key for requests is needed")
 	case len(c.Formats) == 0:
 		return errors.New("no credential format is configured")
 	case c.Lifetimes.Request <= 0 || c.Lifetimes.Result <= 0:
@@ -169,9 +168,28 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// ClientID returns the client identifier with its prefix (OpenID4VP 1.0
-// section 5.9).
-func (v *Verifier) ClientID() string { return v.clientID }
+// ClientID returns the client identifier of a transaction that begins now, with
+// its prefix (OpenID4VP 1.0 section 5.9). It changes with the certificate. The
+// error is [keys.ErrNoSigner] if no key may sign now.
+func (v *Verifier) ClientID() (string, error) {
+	key, err := v.cfg.Keys.At(v.cfg.Now())
+	if err != nil {
+		return "", err
+	}
+	return openid4vp.X509HashClientID(key.Leaf()), nil
+}
+
+// signerOf returns the key whose certificate a transaction began with, for as
+// long as it is valid. The error is [keys.ErrNoSigner] if it has ended or is not
+// here.
+func (v *Verifier) signerOf(t *transaction) (*keys.Key, error) {
+	for _, e := range v.cfg.Keys.All() {
+		if openid4vp.X509HashClientID(e.Key.Leaf()) == t.ClientID && e.Key.ValidAt(v.cfg.Now()) {
+			return e.Key, nil
+		}
+	}
+	return nil, keys.ErrNoSigner
+}
 
 // authorized reports whether the token is the relying party's.
 func (v *Verifier) authorized(token string) bool {

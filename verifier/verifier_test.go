@@ -76,7 +76,7 @@ func TestRequestObject(t *testing.T) {
 	}
 	r := w.fetch(tx)
 	p := r.Parameters
-	if p.ClientID != w.v.ClientID() || !strings.HasPrefix(p.ClientID, "x509_hash:") || p.ResponseMode != openid4vp.DirectPostJWT ||
+	if p.ClientID != must(w.v.ClientID())(t) || !strings.HasPrefix(p.ClientID, "x509_hash:") || p.ResponseMode != openid4vp.DirectPostJWT ||
 		p.Audience[0] != "https://self-issued.me/v2" || len(p.Nonce) != 43 || len(p.State) != 43 || p.Expires.Time() != tx.Expires ||
 		!strings.HasPrefix(p.ResponseURI, origin+"/responses/") {
 		t.Errorf("parameters: %+v", p)
@@ -140,7 +140,7 @@ func TestConfig(t *testing.T) {
 		"no tenant":    func(c *verifier.Config) { c.Tenant = "" },
 		"http":         func(c *verifier.Config) { c.BaseURL = "http://verifier.example" },
 		"slash":        func(c *verifier.Config) { c.BaseURL += "/" },
-		"no key":       func(c *verifier.Config) { c.Key = nil },
+		"no key":       func(c *verifier.Config) { c.Keys = nil },
 		"no formats":   func(c *verifier.Config) { c.Formats = nil },
 		"no status":    func(c *verifier.Config) { c.Status = nil },
 		"no lifetimes": func(c *verifier.Config) { c.Lifetimes = verifier.Lifetimes{} },

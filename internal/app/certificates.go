@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tegata-id/tegata/credentials/keys"
 )
 
 const (
@@ -35,12 +38,15 @@ type certificates struct {
 
 type watchedCertificate struct {
 	role, tenant, use string
-	ends              time.Time
+	// until returns when the last of the certificates that follow one another
+	// without a gap ends.
+	until func(now time.Time) time.Time
+	ends  time.Time
 }
 
 func newCertificates(now func() time.Time, log *slog.Logger) *certificates {
 	return &certificates{now: now, log: log, gauge: prometheus.NewDesc("tegata_certificate_validity_seconds",
-		"Time until the first certificate in the chain of a key ends, by role, tenant and use; negative afterwards.",
+		"Time until no key of a use has a valid chain any more, by role, tenant and use; negative afterwards.",
 		[]string{"role", "tenant", "use"}, nil)}
 }
 
@@ -58,21 +64,30 @@ func (c *certificates) watch(role, tenant, use string, chain []*x509.Certificate
 	if len(chain) == 0 {
 		return
 	}
-	w := watchedCertificate{role, tenant, use, chain[0].NotAfter}
-	for _, certificate := range chain[1:] {
-		if certificate.NotAfter.Before(w.ends) {
-			w.ends = certificate.NotAfter
-		}
-	}
+	_, ends := (&keys.Key{Chain: chain}).Validity()
+	c.add(watchedCertificate{role: role, tenant: tenant, use: use, until: func(time.Time) time.Time { return ends }})
+}
+
+// watchRing adds the keys of a use that follow one another.
+func (c *certificates) watchRing(role, tenant, use string, ring *keys.Ring) {
+	c.add(watchedCertificate{role: role, tenant: tenant, use: use, until: ring.Until})
+}
+
+func (c *certificates) add(w watchedCertificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watched = append(c.watched, w)
 }
 
-func (c *certificates) list() []watchedCertificate {
+// list returns what is watched, with its end as seen from now.
+func (c *certificates) list(now time.Time) []watchedCertificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]watchedCertificate(nil), c.watched...)
+	watched := slices.Clone(c.watched)
+	for i := range watched {
+		watched[i].ends = watched[i].until(now)
+	}
+	return watched
 }
 
 // Describe implements prometheus.Collector.
@@ -81,7 +96,7 @@ func (c *certificates) Describe(out chan<- *prometheus.Desc) { out <- c.gauge }
 // Collect implements prometheus.Collector.
 func (c *certificates) Collect(out chan<- prometheus.Metric) {
 	now := c.now()
-	for _, w := range c.list() {
+	for _, w := range c.list(now) {
 		out <- prometheus.MustNewConstMetric(c.gauge, prometheus.GaugeValue, w.ends.Sub(now).Seconds(), w.role, w.tenant, w.use)
 	}
 }
@@ -89,7 +104,7 @@ func (c *certificates) Collect(out chan<- prometheus.Metric) {
 // ending returns those that end soon or have ended.
 func (c *certificates) ending() (out []watchedCertificate) {
 	now := c.now()
-	for _, w := range c.list() {
+	for _, w := range c.list(now) {
 		if w.ends.Sub(now) < expiryNotice {
 			out = append(out, w)
 		}

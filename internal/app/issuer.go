@@ -51,14 +51,14 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	if err != nil {
 		return err
 	}
-	signers, statusKey, err := a.issuerKeys(c)
+	signers, statusKeys, err := a.issuerKeys(c)
 	if err != nil {
 		return err
 	}
 	for format, s := range signers {
-		a.expiry.watch("issuer", c.Tenant, string(format), s.Key.Chain)
+		a.expiry.watchRing("issuer", c.Tenant, string(format), s.Keys)
 	}
-	a.expiry.watch("issuer", c.Tenant, "status", statusKey.Chain)
+	a.expiry.watchRing("issuer", c.Tenant, "status", statusKeys)
 	check, err := a.evidence(&c.JPKI)
 	if err != nil {
 		return fmt.Errorf("jpki: %w", err)
@@ -87,7 +87,7 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	window := c.StatusWindow.or(defaultStatusWindow)
 	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
-		Signer: statusSigner{key: statusKey, base: id + "/status-lists/"}, Metrics: a.observed.statusLists,
+		Signer: statusSigner{keys: statusKeys, base: id + "/status-lists/", now: now}, Metrics: a.observed.statusLists,
 	})
 	if err != nil {
 		return err
@@ -153,22 +153,22 @@ func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]
 	return derived, nil
 }
 
-// issuerKeys loads one key for each use.
-func (a *App) issuerKeys(c *IssuerConfig) (map[credentials.Format]issuer.Signer, *keys.Key, error) {
+// issuerKeys loads the keys of each use.
+func (a *App) issuerKeys(c *IssuerConfig) (map[credentials.Format]issuer.Signer, *keys.Ring, error) {
 	now := a.opt.Now()
-	sdjwtKey, errSDJWT := a.keyring.load("keys.sd_jwt", c.Keys.SDJWT, now)
-	mdocKey, errMdoc := a.keyring.load("keys.mdoc", c.Keys.Mdoc, now)
-	statusKey, errStatus := a.keyring.load("keys.status", c.Keys.Status, now)
+	sdjwtKeys, errSDJWT := a.keyring.loadRing("keys.sd_jwt", c.Keys.SDJWT, now)
+	mdocKeys, errMdoc := a.keyring.loadRing("keys.mdoc", c.Keys.Mdoc, now)
+	statusKeys, errStatus := a.keyring.loadRing("keys.status", c.Keys.Status, now)
 	if err := errors.Join(errSDJWT, errMdoc, errStatus); err != nil {
 		return nil, nil, err
 	}
 	return map[credentials.Format]issuer.Signer{
-		credentials.FormatSDJWTVC: {Key: sdjwtKey, Issue: sdjwt.Issue},
-		credentials.FormatMdoc: {Key: mdocKey, Issue: func(d credentials.Draft, key *keys.Key) (string, error) {
+		credentials.FormatSDJWTVC: {Keys: sdjwtKeys, Issue: sdjwt.Issue},
+		credentials.FormatMdoc: {Keys: mdocKeys, Issue: func(d credentials.Draft, key *keys.Key) (string, error) {
 			signed, err := mdoc.Issue(d, key)
 			return jose.EncodeBase64(signed), err
 		}},
-	}, statusKey, nil
+	}, statusKeys, nil
 }
 
 // jpkiCheck is how an issuer checks JPKI certificates.
@@ -262,15 +262,16 @@ func (a *App) crlSource(base string) (trust.CRLSource, error) {
 	}), nil
 }
 
-// statusSigner signs status lists with the key of a role.
+// statusSigner signs status lists with the keys of a role.
 type statusSigner struct {
-	key  *keys.Key
+	keys *keys.Ring
 	base string
+	now  func() time.Time
 }
 
 // SignStatusList implements statuslist.Signer.
-func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (string, error) {
-	return status.Sign(status.TokenOptions{
+func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (string, time.Time, error) {
+	return status.SignAt(s.now(), status.TokenOptions{
 		URI: s.base + l.ListID, IssuedAt: l.IssuedAt, Expires: l.Expires, TTL: l.TTL,
-	}, status.FromBits(l.Bits, len(l.Bits)*8), s.key)
+	}, status.FromBits(l.Bits, len(l.Bits)*8), s.keys)
 }

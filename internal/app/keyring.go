@@ -46,6 +46,19 @@ func (r *keyring) load(use string, c KeyConfig, now time.Time) (*keys.Key, error
 	return key, nil
 }
 
+// loadRing is load for the keys of one use.
+func (r *keyring) loadRing(use string, c KeyConfig, now time.Time) (*keys.Ring, error) {
+	key, err := r.load(use, c, now)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := keys.NewRing(keys.Entry{Key: key})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	return ring, nil
+}
+
 // open reads a key with its chain, if it has one yet.
 func (r *keyring) open(c KeyConfig) (*keys.Key, error) {
 	if c.PKCS11 == nil {

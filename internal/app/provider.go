@@ -10,11 +10,11 @@ import (
 )
 
 func (a *App) addProvider(c *ProviderConfig) error {
-	key, err := a.keyring.load("keys.attestation", c.Keys.Attestation, a.opt.Now())
+	keys, err := a.keyring.loadRing("keys.attestation", c.Keys.Attestation, a.opt.Now())
 	if err != nil {
 		return err
 	}
-	a.expiry.watch("wallet_provider", c.Tenant, "attestation", key.Chain)
+	a.expiry.watchRing("wallet_provider", c.Tenant, "attestation", keys)
 	secret, err := loadHexSecret("secret_file", c.Secret)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (a *App) addProvider(c *ProviderConfig) error {
 	}
 	p, err := provider.New(provider.Config{
 		Tenant: c.Tenant, Issuer: c.Origin, ClientID: c.ClientID,
-		WalletName: c.WalletName, WalletURL: c.WalletURL, Key: key,
+		WalletName: c.WalletName, WalletURL: c.WalletURL, Keys: keys,
 		Platforms: platforms, TestMode: a.cfg.Mode == ModeTest,
 		DB: a.db, Sessions: a.sessions("wallet_provider", c.Tenant), Audit: log,
 		Secret: secret, AdminToken: string(token), Metrics: a.observed.provider, Log: a.opt.Log, Now: a.opt.Now,

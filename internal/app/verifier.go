@@ -16,11 +16,11 @@ import (
 
 func (a *App) addVerifier(c *VerifierConfig) error {
 	now := a.opt.Now
-	key, err := a.keyring.load("keys.request", c.Keys.Request, now())
+	requestKeys, err := a.keyring.loadRing("keys.request", c.Keys.Request, now())
 	if err != nil {
 		return err
 	}
-	a.expiry.watch("verifier", c.Tenant, "request", key.Chain)
+	a.expiry.watchRing("verifier", c.Tenant, "request", requestKeys)
 	token, err := loadSecret("api_token_file", c.APIToken)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (a *App) addVerifier(c *VerifierConfig) error {
 		return err
 	}
 	v, err := verifier.New(verifier.Config{
-		Tenant: c.Tenant, BaseURL: c.Origin, NameJA: c.NameJA, NameEN: c.NameEN, Key: key,
+		Tenant: c.Tenant, BaseURL: c.Origin, NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys,
 		Sessions: a.sessions("verifier", c.Tenant), Formats: formats, Status: statuses,
 		APIToken: string(token), WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
 		TestMode: a.cfg.Mode == ModeTest, Metrics: a.observed.verifier, Now: now,

@@ -194,7 +194,8 @@ func (w *typeWorld) instanceProof(ctx context.Context) typedToken {
 	backend := session.NewMemory(w.clock, 0)
 	instance := tmMust(jose.NewJWK(w.holder.Public()))(w.t)
 	p := tmMust(provider.New(provider.Config{
-		Tenant: "t", Issuer: tmIssuer, ClientID: tmClientID, WalletName: "手形ウォレット", WalletURL: tmClientID, Key: w.signer,
+		Tenant: "t", Issuer: tmIssuer, ClientID: tmClientID, WalletName: "手形ウォレット", WalletURL: tmClientID,
+		Keys:      tmMust(keys.NewRing(keys.Entry{Key: w.signer}))(w.t),
 		Platforms: map[string]provider.Platform{provider.SoftwarePlatform: provider.NewSoftwarePlatform()}, TestMode: true,
 		DB: db, Sessions: session.New(backend, session.NewRandomKeys(), "t", w.clock),
 		Audit:  tmMust(audit.New(bytes.Repeat([]byte{2}, 32)))(w.t),

@@ -29,8 +29,10 @@ type Unsigned struct {
 }
 
 // Signer turns a list into a Status List Token for the URI it is served at.
+// The token expires when the list says, or earlier where its signer ends; the
+// Signer returns which.
 type Signer interface {
-	SignStatusList(ctx context.Context, list Unsigned) (token string, err error)
+	SignStatusList(ctx context.Context, list Unsigned) (token string, expires time.Time, err error)
 }
 
 // Publication is the token of a list that is served now.
@@ -156,8 +158,8 @@ func (p *Publisher) publish(ctx context.Context, key listKey, forced bool) (Publ
 		if err != nil || list == nil {
 			return pub, err
 		}
-		next := Publication{Sequence: pub.Sequence + 1, Version: list.Version, IssuedAt: list.IssuedAt, Expires: list.Expires}
-		if next.Token, err = p.c.Signer.SignStatusList(ctx, *list); err != nil {
+		next := Publication{Sequence: pub.Sequence + 1, Version: list.Version, IssuedAt: list.IssuedAt}
+		if next.Token, next.Expires, err = p.c.Signer.SignStatusList(ctx, *list); err != nil {
 			return Publication{}, fmt.Errorf("statuslist: sign: %w", err)
 		}
 		stored, err := p.store(ctx, key, next)
@@ -209,6 +211,9 @@ func (p *Publisher) issueTime(pub Publication, forced bool) (issued time.Time, d
 		return issued, true
 	case pub.IssuedAt.Before(issued):
 		return issued, true
+	case !now.Before(pub.Expires):
+		// Its signer ended within the window, and another may go on.
+		return time.Unix(now.Unix(), 0).UTC(), true
 	}
 	return pub.IssuedAt, forced
 }

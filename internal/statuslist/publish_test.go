@@ -21,14 +21,20 @@ type signer struct {
 	lists []statuslist.Unsigned
 	err   error
 	pause time.Duration
+	// ends is when the key ends; zero for never.
+	ends time.Time
 }
 
-func (s *signer) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, error) {
+func (s *signer) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, time.Time, error) {
 	time.Sleep(s.pause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lists = append(s.lists, list)
-	return fmt.Sprint(len(s.lists) - 1), s.err
+	expires := list.Expires
+	if !s.ends.IsZero() && s.ends.Before(expires) {
+		expires = s.ends
+	}
+	return fmt.Sprint(len(s.lists) - 1), expires, s.err
 }
 
 func (s *signer) last() statuslist.Unsigned {
@@ -173,6 +179,35 @@ func TestOlderTokenIsServedUntilItExpires(t *testing.T) {
 		c.advance(30 * time.Minute)
 		if _, _, err := p.Token(t.Context(), "t", e.ListID); !errors.Is(err, database.ErrUnavailable) {
 			t.Errorf("served an expired token: %v", err)
+		}
+	})
+}
+
+// TestSignerEndsWithinAWindow holds that a token which ends with its signer is
+// not served afterwards, and that the next signer need not wait for the window.
+func TestSignerEndsWithinAWindow(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		lists, c := newLists(t, statuslist.Config{}), newClock(start)
+		old := &signer{ends: start.Add(20 * time.Second)}
+		p := publisher(t, db, lists, old, c)
+		e := allocate(t, db, lists, "t", "k", 1)[0]
+		first := current(t, p, e.ListID)
+		if !first.Expires.Equal(old.ends) {
+			t.Errorf("expires %v, its signer ends %v", first.Expires, old.ends)
+		}
+		c.advance(19 * time.Second)
+		if pub := current(t, p, e.ListID); pub != first {
+			t.Errorf("honest twin: %+v", pub)
+		}
+		c.advance(time.Second)
+		old.err = errors.New("no key may sign now")
+		if _, err := p.Current(t.Context(), "t", e.ListID); !errors.Is(err, old.err) {
+			t.Errorf("after the end: %v", err)
+		}
+		next := current(t, publisher(t, db, lists, &signer{}, c), e.ListID)
+		if !next.IssuedAt.After(first.IssuedAt) || !next.IssuedAt.Equal(c.now()) || next.Sequence != first.Sequence+1 {
+			t.Errorf("%+v after %+v", next, first)
 		}
 	})
 }

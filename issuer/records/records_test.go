@@ -128,9 +128,9 @@ func (w *world) invalid(t testing.TB, tenant string, c records.Issued) bool {
 
 type signerFunc func(statuslist.Unsigned)
 
-func (f signerFunc) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, error) {
+func (f signerFunc) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, time.Time, error) {
 	f(list)
-	return "token", nil
+	return "token", list.Expires, nil
 }
 
 func TestAGrantYieldsWhatItSaysAndNoMore(t *testing.T) {

@@ -66,7 +66,7 @@ func newProvider(t *testing.T) (*holder.Provider, *[]string, *time.Time) {
 	const origin = "https://provider.test.invalid"
 	server := must[*httpd.Server](t)(httpd.New(httpd.Options{Name: "wallet", Origin: origin, Now: now}))
 	provider.Mount(server, "/p", must[*provider.Provider](t)(provider.New(provider.Config{
-		Tenant: "p", Issuer: origin + "/p", ClientID: clientID, Key: a.provider, DB: db, TestMode: true,
+		Tenant: "p", Issuer: origin + "/p", ClientID: clientID, Keys: must[*keys.Ring](t)(keys.NewRing(keys.Entry{Key: a.provider})), DB: db, TestMode: true,
 		Platforms:  map[string]provider.Platform{provider.SoftwarePlatform: provider.NewSoftwarePlatform()},
 		Sessions:   session.New(session.NewMemory(now, 0), session.NewRandomKeys(), "p", now),
 		Audit:      must[*audit.Log](t)(audit.New(bytes.Repeat([]byte{2}, 32))),

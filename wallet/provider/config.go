@@ -39,8 +39,8 @@ type Config struct {
 	ClientID string
 	// WalletName and WalletURL are for people. Optional.
 	WalletName, WalletURL string
-	// Key signs attestations. Its chain does not contain the anchor.
-	Key *keys.Key
+	// Keys sign attestations. Their chains do not contain the anchor.
+	Keys *keys.Ring
 	// Platforms holds the platforms that instances may register on, by name.
 	// Without any, nobody can register.
 	Platforms map[string]Platform
@@ -79,7 +79,7 @@ type Provider struct {
 }
 
 // New returns a provider. It fails for a configuration that is not complete or
-// not safe, and if the key cannot sign or its certificate is not valid now.
+// not safe, and if a key cannot sign or none of them has a valid certificate now.
 func New(cfg Config) (*Provider, error) {
 	if cfg.Lifetime == 0 {
 		cfg.Lifetime = DefaultLifetime
@@ -90,7 +90,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, check := range []func() error{cfg.checkParts, cfg.checkIdentity, cfg.checkLimits, cfg.checkKey, cfg.checkPlatforms} {
+	for _, check := range []func() error{cfg.checkParts, cfg.checkIdentity, cfg.checkLimits, cfg.checkKeys, cfg.checkPlatforms} {
 		if err := check(); err != nil {
 			return nil, fmt.Errorf("provider: %w", err)
 		}
@@ -145,16 +145,18 @@ func (c *Config) checkLimits() error {
 	return nil
 }
 
-func (c *Config) checkKey() error {
-	if c.Key == nil || c.Key.Leaf() == nil {
-		return errors.New("the key for attestations needs a certificate")
+func (c *Config) checkKeys() error {
+	if c.Keys == nil {
+		return errors.New("a key for attestations is needed")
 	}
-	if err := c.Key.Prove(c.Now()); err != nil {
+	if err := c.Keys.Prove(c.Now()); err != nil {
 		return err
 	}
-	for _, cert := range c.Key.Chain {
-		if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
-			return errors.New("the chain of the key for attestations must not contain a self-signed certificate") // HAIP 1.0 section 6.1.1
+	for _, e := range c.Keys.All() {
+		for _, cert := range e.Key.Chain {
+			if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+				return errors.New("the chain of a key for attestations must not contain a self-signed certificate") // HAIP 1.0 section 6.1.1
+			}
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/httpd"
@@ -143,7 +144,7 @@ func encodeError(c echo.Context, err error) {
 	switch {
 	case errors.As(err, &e):
 		httpd.EncodeProblem(c, &httpd.Error{Status: statuses[e.Reason], Code: string(e.Reason), Description: e.Detail, Cause: e.Cause})
-	case errors.Is(err, session.ErrUnavailable), errors.Is(err, database.ErrUnavailable):
+	case errors.Is(err, session.ErrUnavailable), errors.Is(err, database.ErrUnavailable), errors.Is(err, keys.ErrNoSigner):
 		httpd.EncodeProblem(c, httpd.Unavailable(err))
 	default:
 		httpd.EncodeProblem(c, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/statuslist"
 )
@@ -68,6 +69,7 @@ func (p *Provider) findInstance(ctx context.Context, tx *sql.Tx, thumbprint, pla
 // attested is what an attestation is about to say.
 type attested struct {
 	platform Platform
+	key      *keys.Key
 	issued   time.Time
 	expires  time.Time
 	status   *statuslist.Entry // nil without status lists
@@ -76,13 +78,13 @@ type attested struct {
 // allocate checks that the instance with this ID and key stands, and records
 // the attestation before it is signed, so that a revocation finds it.
 func (p *Provider) allocate(ctx context.Context, id, thumbprint, kind string) (*attested, error) {
-	a := &attested{}
 	now := p.cfg.Now()
-	if a.issued, a.expires = p.validity(now); !a.expires.After(now) {
-		return nil, errors.New("provider: the certificate of the key for attestations ends")
+	a, err := p.signed(now)
+	if err != nil {
+		return nil, err
 	}
 	row := rand.Text()
-	err := p.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
+	err = p.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		a.status = nil
 		name, err := p.lockInstance(ctx, tx, id, thumbprint, now)
 		if err != nil {
@@ -115,15 +117,26 @@ func (p *Provider) allocate(ctx context.Context, id, thumbprint, kind string) (*
 	return a, nil
 }
 
-// validity returns the times of an attestation that is issued now. It ends with
-// the signer's certificate at the latest.
-func (p *Provider) validity(now time.Time) (issued, expires time.Time) {
-	issued = now.UTC().Truncate(time.Minute)
-	expires = issued.Add(p.cfg.Lifetime)
-	if end := p.cfg.Key.Leaf().NotAfter; end.Before(expires) {
-		expires = end
+// signed chooses the key of an attestation that is issued now, and its times: they
+// lie within the validity of the key's chain.
+func (p *Provider) signed(now time.Time) (*attested, error) {
+	key, err := p.cfg.Keys.At(now)
+	if err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
 	}
-	return issued, expires
+	begins, ends := key.Validity()
+	a := &attested{key: key, issued: now.UTC().Truncate(time.Minute)}
+	a.expires = a.issued.Add(p.cfg.Lifetime)
+	if a.issued.Before(begins) {
+		a.issued = begins
+	}
+	if a.expires.After(ends) {
+		a.expires = ends
+	}
+	if !a.expires.After(now) {
+		return nil, fmt.Errorf("provider: %w", keys.ErrNoSigner)
+	}
+	return a, nil
 }
 
 // lockInstance returns the platform of an instance that stands, with its row

@@ -64,7 +64,7 @@ func (p *Provider) AttestClient(ctx context.Context, id string, r ClientAttestat
 	if p.cfg.OmitIssuer {
 		statement.Issuer = ""
 	}
-	response.ClientAttestation, err = attestation.SignClientAttestation(statement, p.cfg.Key)
+	response.ClientAttestation, err = attestation.SignClientAttestation(statement, a.key)
 	p.cfg.Metrics.attested(p.cfg.Tenant, "client", err)
 	response.ExpiresIn = p.secondsUntil(a.expires)
 	return response, err
@@ -94,7 +94,7 @@ func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRe
 		KeyStorage: a.platform.KeyStorage, UserAuthentication: a.platform.UserAuthentication,
 		Certification: a.platform.Certification,
 		IssuedAt:      a.issued, ExpiresAt: a.expires, Status: p.statusRef(a.status),
-	}, p.cfg.Key)
+	}, a.key)
 	p.cfg.Metrics.attested(p.cfg.Tenant, "key", err)
 	response.ExpiresIn = p.secondsUntil(a.expires)
 	return response, err

@@ -217,14 +217,15 @@ func TestAttestationsEndWithTheCertificate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := w.configs["minato"]
-	c.Key = must[*keys.Key](t)(w.ca.IssueWalletProvider(trusttest.LeafOptions{NotBefore: start.Add(-time.Hour), Lifetime: time.Hour + 10*time.Minute}))
+	key := must[*keys.Key](t)(w.ca.IssueWalletProvider(trusttest.LeafOptions{NotBefore: start.Add(-time.Hour), Lifetime: time.Hour + 10*time.Minute}))
+	c.Keys = ringOf(t, key)
 	w.restart(t, c)
 	i := w.newWallet(t, "minato")
-	if client := i.clientAttestation(t); !client.ExpiresAt.Equal(c.Key.Leaf().NotAfter) {
+	if client := i.clientAttestation(t); !client.ExpiresAt.Equal(key.Leaf().NotAfter) {
 		t.Errorf("expires %v", client.ExpiresAt)
 	}
 	w.advance(10 * time.Minute)
-	if a := i.attest(t, nil); a.status != http.StatusInternalServerError {
+	if a := i.attest(t, nil); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
@@ -259,9 +260,10 @@ func TestConfig(t *testing.T) {
 		"24 hours":          {func(c *provider.Config) { c.Lifetime = 24 * time.Hour }, true},
 		"over 24 hours":     {func(c *provider.Config) { c.Lifetime = 24*time.Hour + time.Minute }, false},
 		"too many keys":     {func(c *provider.Config) { c.MaxKeys = provider.MaxKeys + 1 }, false},
-		"no certificate":    {func(c *provider.Config) { c.Key = &keys.Key{Signer: c.Key.Signer} }, false},
+		"no key":            {func(c *provider.Config) { c.Keys = nil }, false},
 		"HAIP-14 anchor in the chain": {func(c *provider.Config) {
-			c.Key = &keys.Key{Signer: c.Key.Signer, Chain: []*x509.Certificate{c.Key.Leaf(), w.ca.Certificate}}
+			key := c.Keys.All()[0].Key
+			c.Keys = ringOf(t, &keys.Key{Signer: key.Signer, Chain: []*x509.Certificate{key.Leaf(), w.ca.Certificate}})
 		}, false},
 	} {
 		c := w.configs["minato"]

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
@@ -26,18 +27,19 @@ type StatusLists struct {
 type StatusSigner struct {
 	// Tenant and Issuer are those of the provider.
 	Tenant, Issuer string
-	// Key signs status lists, with its chain.
-	Key *keys.Key
+	// Keys sign status lists, with their chains.
+	Keys *keys.Ring
+	Now  func() time.Time
 }
 
 // SignStatusList implements [statuslist.Signer].
-func (s StatusSigner) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, error) {
+func (s StatusSigner) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, time.Time, error) {
 	if list.Tenant != s.Tenant {
-		return "", errors.New("provider: status list of another tenant")
+		return "", time.Time{}, errors.New("provider: status list of another tenant")
 	}
-	return status.Sign(status.TokenOptions{
+	return status.SignAt(s.Now(), status.TokenOptions{
 		URI: StatusListURI(s.Issuer, list.ListID), IssuedAt: list.IssuedAt, Expires: list.Expires, TTL: list.TTL,
-	}, status.FromBits(list.Bits, 8*len(list.Bits)), s.Key)
+	}, status.FromBits(list.Bits, 8*len(list.Bits)), s.Keys)
 }
 
 // StatusListURI returns the URI of a status list of the provider with this base

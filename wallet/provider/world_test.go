@@ -78,6 +78,12 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
+// ringOf returns the ring of one key.
+func ringOf(t testing.TB, key *keys.Key) *keys.Ring {
+	t.Helper()
+	return must[*keys.Ring](t)(keys.NewRing(keys.Entry{Key: key}))
+}
+
 // newWorld makes the tenants "minato" and "shibuya", changed by edit.
 func newWorld(t testing.TB, edit func(*provider.Config)) *world {
 	t.Helper()
@@ -120,11 +126,12 @@ func (w *world) config(t testing.TB, tenant string, sessions *session.Store) pro
 	}))
 	publisher := must[*statuslist.Publisher](t)(statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: w.db, Lists: lists, Now: w.now, Log: slog.New(slog.DiscardHandler),
-		Signer: provider.StatusSigner{Tenant: tenant, Issuer: base, Key: must[*keys.Key](t)(w.ca.IssueStatusSigner(trusttest.LeafOptions{}))},
+		Signer: provider.StatusSigner{Tenant: tenant, Issuer: base, Now: w.now,
+			Keys: ringOf(t, must[*keys.Key](t)(w.ca.IssueStatusSigner(trusttest.LeafOptions{})))},
 	}))
 	return provider.Config{
 		Tenant: tenant, Issuer: base, ClientID: clientID, WalletName: "手形ウォレット", WalletURL: clientID + "/about",
-		Key:       must[*keys.Key](t)(w.ca.IssueWalletProvider(trusttest.LeafOptions{})),
+		Keys:      ringOf(t, must[*keys.Key](t)(w.ca.IssueWalletProvider(trusttest.LeafOptions{}))),
 		Platforms: map[string]provider.Platform{provider.SoftwarePlatform: provider.NewSoftwarePlatform(), picky: {Verifier: pickyPlatform{}}},
 		TestMode:  true, DB: w.db, Sessions: sessions, Audit: w.log,
 		StatusLists: &provider.StatusLists{Lists: lists, Publisher: publisher},
