@@ -33,6 +33,19 @@ type IssuerKey struct {
 	X5C []string `json:"x5c,omitempty"`
 }
 
+// UnmarshalJSON implements json.Unmarshaler: the key by the rules of
+// [jose.ParseJWK], the certificates unchecked.
+func (k *IssuerKey) UnmarshalJSON(data []byte) error {
+	var certificates struct {
+		X5C []string `json:"x5c"`
+	}
+	if err := jose.UnmarshalJSON(data, &certificates); err != nil {
+		return fmt.Errorf("%w: x5c", jose.ErrKey)
+	}
+	k.X5C = certificates.X5C
+	return k.JWK.UnmarshalJSON(data)
+}
+
 // NewIssuerMetadata returns the metadata of an issuer that signs with the keys.
 func NewIssuerMetadata(issuer string, signers []*keys.Key) (*IssuerMetadata, error) {
 	m := &IssuerMetadata{Issuer: issuer, JWKS: IssuerKeySet{Keys: []IssuerKey{}}}

@@ -1,0 +1,54 @@
+package sdjwt_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/sdjwt"
+)
+
+func TestIssuerMetadata(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, err := sdjwt.NewIssuerMetadata(issuer, []*keys.Key{w.issuer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk, err := jose.NewJWK(w.issuer.Leaf().PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want any
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	want = map[string]any{"issuer": issuer, "jwks": map[string]any{"keys": []any{map[string]any{
+		"kty": "EC", "crv": "P-256", "x": jwk.X, "y": jwk.Y, "use": "sig", "alg": "ES256",
+		"kid": jose.EncodeBase64(jwk.Thumbprint()), "x5c": []any{base64.StdEncoding.EncodeToString(w.issuer.Leaf().Raw)},
+	}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	var read sdjwt.IssuerMetadata
+	if err := json.Unmarshal(data, &read); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m, &read); diff != "" {
+		t.Error(diff)
+	}
+	if none, err := sdjwt.NewIssuerMetadata(issuer, nil); err != nil || none.JWKS.Keys == nil {
+		t.Errorf("without keys: %+v, %v", none, err)
+	}
+	if err := json.Unmarshal([]byte(`{"jwks":{"keys":[{"kty":"oct","k":"AA"}]}}`), &read); err == nil {
+		t.Error("read a secret key")
+	}
+}
