@@ -112,7 +112,7 @@ func parseCRL(raw []byte, issuer *x509.Certificate) (*CRL, error) {
 
 func checkCRLSignature(list *x509.RevocationList, issuer *x509.Certificate) error {
 	if !bytes.Equal(list.RawIssuer, issuer.RawSubject) {
-		return fail(ReasonRevocationInvalid, "revocation list is of another issuer")
+		return fail(ReasonRevocationMismatch, "revocation list is of another issuer")
 	}
 	if !issuer.BasicConstraintsValid || !issuer.IsCA || issuer.KeyUsage&x509.KeyUsageCRLSign == 0 {
 		return fail(ReasonRevocationInvalid, "issuer may not sign revocation lists")
@@ -125,7 +125,7 @@ func checkCRLSignature(list *x509.RevocationList, issuer *x509.Certificate) erro
 		return fail(ReasonRevocationInvalid, "revocation list is signed with a weak algorithm")
 	}
 	if len(list.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !bytes.Equal(list.AuthorityKeyId, issuer.SubjectKeyId) {
-		return fail(ReasonRevocationInvalid, "revocation list names another key of the issuer")
+		return fail(ReasonRevocationMismatch, "revocation list names another key of the issuer")
 	}
 	if err := issuer.CheckSignature(list.SignatureAlgorithm, list.RawTBSRevocationList, list.Signature); err != nil {
 		return fail(ReasonRevocationInvalid, "revocation list is not signed with the issuer's key")
@@ -198,13 +198,13 @@ func (c *CRL) current(now time.Time) error {
 // directory name does not, so such lists have to say whose they are.
 func (c *CRL) Covers(partition string, ca bool) error {
 	if ca && c.scope.onlyUsers || !ca && c.scope.onlyCAs {
-		return fail(ReasonRevocationInvalid, "revocation list is for another kind of certificate")
+		return fail(ReasonRevocationMismatch, "revocation list is for another kind of certificate")
 	}
 	switch {
 	case len(c.scope.names) > 0 && !slices.Contains(c.scope.names, partition):
-		return fail(ReasonRevocationInvalid, "revocation list is of another partition")
+		return fail(ReasonRevocationMismatch, "revocation list is of another partition")
 	case len(c.scope.names) == 0 && strings.HasPrefix(partition, "dn:"):
-		return fail(ReasonRevocationInvalid, "revocation list does not say which partition it covers")
+		return fail(ReasonRevocationMismatch, "revocation list does not say which partition it covers")
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestNegCRL(t *testing.T) {
 		{name: "K09 revoked in the future", edit: entry(x509.RevocationListEntry{SerialNumber: serial, RevocationTime: now.Add(day)}), want: trust.ReasonRevoked},
 		{name: "K09 removed from a complete list", edit: entry(x509.RevocationListEntry{SerialNumber: serial, RevocationTime: start, ReasonCode: 8}), want: trust.ReasonRevocationInvalid},
 		{name: "K09 other serial revoked", edit: entry(x509.RevocationListEntry{SerialNumber: big.NewInt(7), RevocationTime: start})},
-		{name: "K10 other issuer", from: otherName, want: trust.ReasonRevocationInvalid},
+		{name: "K10 other issuer", from: otherName, want: trust.ReasonRevocationMismatch},
 		{name: "K10 same name and key identifier, other key", from: sameName, want: trust.ReasonRevocationInvalid},
 		{name: "K10 first second", this: time.Nanosecond},
 		{name: "K10 from the future", this: time.Second, want: trust.ReasonRevocationInvalid},
@@ -75,9 +75,9 @@ func TestNegCRL(t *testing.T) {
 		{name: "K10 unknown critical extension", edit: with(unknownCritical), want: trust.ReasonRevocationInvalid},
 		{name: "K10 unknown critical extension of an entry", edit: entry(x509.RevocationListEntry{SerialNumber: big.NewInt(7), RevocationTime: start, ExtraExtensions: []pkix.Extension{criticalEntry}}), want: trust.ReasonRevocationInvalid},
 		{name: "K10 right partition", edit: with(idpURI(crlURL))},
-		{name: "K10 other partition", edit: with(idpURI("http://crl.test.invalid/b.crl")), want: trust.ReasonRevocationInvalid},
+		{name: "K10 other partition", edit: with(idpURI("http://crl.test.invalid/b.crl")), want: trust.ReasonRevocationMismatch},
 		{name: "K10 for users", edit: with(idp(0x81, 1, 0xff))},
-		{name: "K10 for CAs", edit: with(idp(0x82, 1, 0xff)), want: trust.ReasonRevocationInvalid},
+		{name: "K10 for CAs", edit: with(idp(0x82, 1, 0xff)), want: trust.ReasonRevocationMismatch},
 		{name: "K10 for attribute certificates", edit: with(idp(0x85, 1, 0xff)), want: trust.ReasonRevocationInvalid},
 		{name: "K10 for some reasons", edit: with(idp(0x83, 2, 6, 0x40)), want: trust.ReasonRevocationInvalid},
 		{name: "K10 indirect", edit: with(idp(0x84, 1, 0xff)), want: trust.ReasonRevocationInvalid},
@@ -234,8 +234,10 @@ func TestCRLCheckerOverTime(t *testing.T) {
 	want(t, verify(p, other.Chain), trust.ReasonRevocationStale)
 	// K12 what was revoked stays revoked.
 	want(t, verify(p, key.Chain), trust.ReasonRevoked)
-	// It comes back.
+	// It comes back, which is noticed when it is asked again.
 	source.err, source.raw = nil, list(now)
+	want(t, verify(p, other.Chain), trust.ReasonRevocationStale)
+	now = now.Add(checker.RetryAfter)
 	want(t, verify(p, other.Chain), "")
 	want(t, verify(p, key.Chain), trust.ReasonRevoked)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"math/big"
 	"sync"
 	"time"
@@ -32,17 +31,22 @@ func (f CRLSourceFunc) CRL(ctx context.Context, issuer *x509.Certificate, partit
 }
 
 // CRLChecker checks certificates against revocation lists and remembers the
-// lists until they expire. It is a [Revocation] and safe for concurrent use.
-// The fields may be set before first use.
+// lists until they expire. It is a [StatusChecker] and a [Revocation], and safe
+// for concurrent use. The fields may be set before first use.
 //
-// When the source fails, the list at hand serves until its nextUpdate; after
-// that nothing is found good any more, but what was revoked stays so. A list
-// with a lower number or an earlier thisUpdate than one seen before is never
-// taken. That memory lasts as long as the process.
+// A list with a lower number or an earlier thisUpdate than one seen before is
+// never taken. That memory lasts as long as the process.
 type CRLChecker struct {
+	// Unavailable is UseFresh by default: while the source fails, the list at
+	// hand serves until its nextUpdate. After that nothing is found good any
+	// more, but what was revoked stays so.
+	Unavailable Unavailable
 	// RefreshAfter is how long a list serves before the source is asked for a
 	// newer one; 1 h by default.
 	RefreshAfter time.Duration
+	// RetryAfter is how long the source is left alone about a list after it
+	// failed; 5 s by default, and never more than RefreshAfter.
+	RetryAfter time.Duration
 	// MaxAge, if not zero, is how old a list's thisUpdate may be even though
 	// its nextUpdate lies ahead.
 	MaxAge time.Duration
@@ -50,172 +54,272 @@ type CRLChecker struct {
 	// days by default. Lists with a longer validity are refused, since they
 	// could be held back for as long.
 	MaxValidity time.Duration
+	// Timeout bounds one attempt to get a list; 30 s by default.
+	Timeout time.Duration
+	// MaxLists is how many lists are kept in memory; 2048 by default, enough
+	// for every municipality of Japan. Those not looked into for longest are
+	// dropped first, but for their number.
+	MaxLists int
 
 	source CRLSource
 	now    func() time.Time
+	flight *flight[listKey, *CRL]
 
 	mu    sync.Mutex
 	lists map[listKey]*heldList
 }
+
+// maxCRLAttempts is how many lists are fetched and read at once.
+const maxCRLAttempts = 8
 
 type listKey struct {
 	issuer    [sha256.Size]byte // of the issuer's public key: names are shared by generations
 	partition string
 }
 
-// heldList is the newest list of one partition. turn is taken while it is
-// looked at or renewed.
+// heldList is the newest list of one partition.
 type heldList struct {
-	turn chan struct{}
-	list *CRL
+	list *CRL // nil if none was had, or it was dropped
 	// renewAt is when the source is asked again although the list is good.
 	renewAt time.Time
-	// state is for those who don't have the turn.
-	state crlState
+	// failure is why the source could not be used last, which counts until
+	// failUntil; nil after a success.
+	failure   error
+	failUntil time.Time
+	// number and thisUpdate are of the newest list ever seen.
+	number     *big.Int
+	thisUpdate time.Time
+	used       time.Time
 }
 
 // NewCRLChecker returns a checker that gets its lists from source.
 func NewCRLChecker(source CRLSource, now func() time.Time) *CRLChecker {
-	return &CRLChecker{RefreshAfter: time.Hour, MaxValidity: maxCRLValidity, source: source, now: now, lists: map[listKey]*heldList{}}
+	return &CRLChecker{
+		Unavailable: UseFresh, RefreshAfter: time.Hour, RetryAfter: 5 * time.Second,
+		MaxValidity: maxCRLValidity, Timeout: 30 * time.Second, MaxLists: 2048,
+		source: source, now: now, flight: newFlight[listKey, *CRL](maxCRLAttempts), lists: map[listKey]*heldList{},
+	}
 }
 
 func (c *CRLChecker) configured() error {
 	if c == nil || c.source == nil || c.now == nil || c.lists == nil {
 		return errors.New("the CRL checker was not made by NewCRLChecker with a source and a clock")
 	}
-	return nil
+	if c.RefreshAfter < 0 || c.RetryAfter < 0 || c.MaxAge < 0 || c.MaxValidity <= 0 || c.Timeout <= 0 || c.MaxLists <= 0 {
+		return errors.New("a duration or limit of the CRL checker is not positive")
+	}
+	return c.Unavailable.validate()
 }
 
 // check implements [Revocation].
 func (c *CRLChecker) check(ctx context.Context, chain []*x509.Certificate) (credentials.Check, error) {
-	for i, cert := range chain[:len(chain)-1] {
-		if err := c.checkOne(ctx, cert, chain[i+1]); err != nil {
-			return credentials.Check{}, err
-		}
-	}
-	return credentials.Check{
-		Name: "certificate_revocation", Detail: fmt.Sprintf("%d certificates are on no revocation list", len(chain)-1),
-	}, nil
+	return checkStatus(ctx, c, chain)
 }
 
-func (c *CRLChecker) checkOne(ctx context.Context, cert, issuer *x509.Certificate) error {
-	partitions, err := Partitions(cert)
-	if err != nil {
-		return &Error{Reason: ReasonRevocationUnavailable, Detail: "certificate", Err: err}
+// Status implements [StatusChecker]. It needs no more of ref than Issuer,
+// Serial, Partitions and CA; without partitions, the CA's undivided list is
+// asked for.
+func (c *CRLChecker) Status(ctx context.Context, ref CertRef) (CertStatus, error) {
+	if err := c.configured(); err != nil {
+		return CertStatus{}, &Error{Reason: ReasonConfiguration, Detail: "revocation", Err: err}
 	}
+	if err := ref.validate(); err != nil {
+		return CertStatus{}, err
+	}
+	partitions := ref.Partitions
 	if len(partitions) == 0 {
 		partitions = []string{""}
 	}
 	var first error
 	for _, partition := range partitions {
-		_, revoked, err := c.lookup(ctx, issuer, partition, cert.SerialNumber, cert.IsCA)
-		if revoked {
-			return fail(ReasonRevoked, "a certificate of the path is revoked")
-		}
+		status, err := c.lookup(ctx, ref, partition)
 		if err == nil {
-			return nil
+			return status, nil
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return first
+	return CertStatus{}, first
 }
 
 // Lookup says whether the end-entity certificate with the given serial number
 // is revoked, for callers that kept no more than issuer key, partition and
-// serial number. The issuer has to be trusted already. Errors are [*Error], or
-// the context's error; what is known to be revoked is reported without one,
-// however old the list.
+// serial number. It is [CRLChecker.Status] in other words.
 func (c *CRLChecker) Lookup(ctx context.Context, issuer *x509.Certificate, partition string, serial *big.Int) (Revoked, bool, error) {
-	if err := c.configured(); err != nil {
-		return Revoked{}, false, &Error{Reason: ReasonConfiguration, Detail: "revocation", Err: err}
-	}
-	return c.lookup(ctx, issuer, partition, serial, false)
+	status, err := c.Status(ctx, CertRef{Issuer: issuer, Serial: serial, Partitions: []string{partition}})
+	return status.Revocation, status.Revoked, err
 }
 
-func (c *CRLChecker) lookup(ctx context.Context, issuer *x509.Certificate, partition string, serial *big.Int, ca bool) (Revoked, bool, error) {
-	held := c.held(issuer, partition)
-	select {
-	case held.turn <- struct{}{}:
-	case <-ctx.Done():
-		return Revoked{}, false, ctx.Err()
+func (c *CRLChecker) lookup(ctx context.Context, ref CertRef, partition string) (CertStatus, error) {
+	list, problem := c.list(ctx, ref.Issuer, partition)
+	if list == nil {
+		return CertStatus{}, problem
 	}
-	defer func() { <-held.turn }()
-
-	now := c.now()
-	held.state.used.Store(now.Unix())
-	var problem error
-	if held.list == nil || c.fresh(held.list, now) != nil || !now.Before(held.renewAt) {
-		held.renewAt = now.Add(c.RefreshAfter)
-		if problem = c.renew(ctx, held, issuer, partition); problem != nil {
-			// A source in trouble is not asked for every certificate.
-			held.renewAt = now.Add(c.RefreshAfter / 60)
-		}
-		now = c.now()
+	if err := list.Covers(partition, ref.CA); err != nil {
+		return CertStatus{}, err
 	}
-	if held.list == nil {
-		return Revoked{}, false, problem
+	status := CertStatus{ThisUpdate: list.thisUpdate, NextUpdate: c.end(list)}
+	if status.Revocation, status.Revoked = list.Revoked(ref.Serial); status.Revoked {
+		return status, nil
 	}
-	if err := held.list.Covers(partition, ca); err != nil {
-		return Revoked{}, false, err
+	var e *Error
+	if problem != nil && !errors.As(problem, &e) {
+		return CertStatus{}, problem // the context's error
 	}
-	if r, ok := held.list.Revoked(serial); ok {
-		return r, true, nil
-	}
-	if err := c.fresh(held.list, now); err != nil {
+	if err := c.fresh(list, c.now()); err != nil {
 		if problem != nil {
 			err = &Error{Reason: ReasonRevocationStale, Detail: "no current revocation list could be had", Err: problem}
 		}
-		return Revoked{}, false, err
+		return CertStatus{}, err
 	}
-	return Revoked{}, false, nil
+	if problem != nil && c.Unavailable == HardFail {
+		return CertStatus{}, problem
+	}
+	return status, nil
 }
 
-func (c *CRLChecker) held(issuer *x509.Certificate, partition string) *heldList {
+// list returns the list at hand, renewed if that is due. The error says why it
+// could not be renewed; there may be a list nevertheless.
+func (c *CRLChecker) list(ctx context.Context, issuer *x509.Certificate, partition string) (*CRL, error) {
 	key := listKey{sha256.Sum256(issuer.RawSubjectPublicKeyInfo), partition}
+	now := c.now()
+	held := c.use(key, now)
+	switch {
+	case held.failure != nil && now.Before(held.failUntil):
+		return held.list, held.failure
+	case held.list != nil && c.fresh(held.list, now) == nil && now.Before(held.renewAt):
+		return held.list, nil
+	}
+	list, err := c.flight.do(ctx, key, c.Timeout, func(ctx context.Context) (*CRL, error) {
+		list, err := c.fetch(ctx, issuer, partition)
+		if abandoned(ctx) {
+			return nil, err
+		}
+		return c.keep(key, list, err)
+	})
+	if err != nil {
+		return c.use(key, now).list, err
+	}
+	return list, nil
+}
+
+// use returns a copy of what is held of a list and notes that it was wanted.
+func (c *CRLChecker) use(key listKey, now time.Time) heldList {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := c.lists[key]
 	if held == nil {
-		held = &heldList{turn: make(chan struct{}, 1)}
+		held = &heldList{}
 		c.lists[key] = held
 	}
-	return held
+	held.used = now
+	return *held
+}
+
+// end is when a list stops being good.
+func (c *CRLChecker) end(list *CRL) time.Time {
+	// A list may be exactly as old as MaxAge.
+	if limit := list.thisUpdate.Add(c.MaxAge + time.Nanosecond); c.MaxAge > 0 && limit.Before(list.nextUpdate) {
+		return limit
+	}
+	return list.nextUpdate
 }
 
 func (c *CRLChecker) fresh(list *CRL, now time.Time) error {
 	if err := list.current(now); err != nil {
 		return err
 	}
-	if c.MaxAge > 0 && now.Sub(list.thisUpdate) > c.MaxAge {
+	if !now.Before(c.end(list)) {
 		return fail(ReasonRevocationStale, "revocation list is older than allowed")
 	}
 	return nil
 }
 
-// renew asks the source and takes its list if it is good and not older than
-// the one at hand.
-func (c *CRLChecker) renew(ctx context.Context, held *heldList, issuer *x509.Certificate, partition string) error {
+// fetch asks the source and checks what it offers by itself.
+func (c *CRLChecker) fetch(ctx context.Context, issuer *x509.Certificate, partition string) (*CRL, error) {
 	raw, err := c.source.CRL(ctx, issuer, partition)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &Error{Reason: ReasonRevocationUnavailable, Detail: "no revocation list could be had", Err: err}
+		return nil, &Error{Reason: ReasonRevocationUnavailable, Detail: "no revocation list could be had", Err: err}
 	}
 	// The list may have been made while it was waited for.
 	list, err := parseCurrentCRL(raw, issuer, c.now(), c.MaxValidity)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := list.Covers(partition, list.scope.onlyCAs); err != nil {
-		return err
+	return list, list.Covers(partition, list.scope.onlyCAs)
+}
+
+// keep takes a list if it is not older than any seen before.
+func (c *CRLChecker) keep(key listKey, list *CRL, err error) (*CRL, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held, now := c.lists[key], c.now()
+	if err == nil {
+		err = held.follows(list)
 	}
-	if old := held.list; old != nil && (list.number.Cmp(old.number) < 0 || list.thisUpdate.Before(old.thisUpdate)) {
+	if err != nil {
+		held.failure, held.failUntil = err, now.Add(min(c.RetryAfter, c.RefreshAfter))
+		return nil, err
+	}
+	held.list, held.failure, held.renewAt = list, nil, now.Add(c.RefreshAfter)
+	held.number, held.thisUpdate = list.number, list.thisUpdate
+	c.makeRoom()
+	return list, nil
+}
+
+// follows returns nil if the list may come after the newest seen before.
+func (h *heldList) follows(list *CRL) error {
+	if h.number == nil {
+		return nil
+	}
+	order := list.number.Cmp(h.number)
+	switch {
+	case order < 0 || list.thisUpdate.Before(h.thisUpdate):
 		return fail(ReasonRevocationStale, "an older revocation list than before was offered")
+	case order == 0 && !list.thisUpdate.Equal(h.thisUpdate):
+		return fail(ReasonRevocationInvalid, "two revocation lists have the same number")
 	}
-	held.list = list
-	held.state.renewed(list)
 	return nil
+}
+
+// makeRoom drops the list that was not looked into for longest if there are too
+// many.
+func (c *CRLChecker) makeRoom() {
+	count := 0
+	var oldest *heldList
+	for _, held := range c.lists {
+		if held.list == nil {
+			continue
+		}
+		count++
+		if oldest == nil || held.used.Before(oldest.used) {
+			oldest = held
+		}
+	}
+	if count > c.MaxLists {
+		oldest.list = nil
+	}
+}
+
+// HeldCRL is what a [CRLChecker] can tell of a list that it holds. It says
+// neither which CA nor which partition the list is of.
+type HeldCRL struct {
+	// ThisUpdate and NextUpdate are those of the list.
+	ThisUpdate, NextUpdate time.Time
+	// Used is when a certificate was last looked up in it.
+	Used time.Time
+}
+
+// Held returns the lists at hand, in no order: for metrics.
+func (c *CRLChecker) Held() []HeldCRL {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []HeldCRL
+	for _, held := range c.lists {
+		if held.list != nil {
+			out = append(out, HeldCRL{ThisUpdate: held.list.thisUpdate, NextUpdate: held.list.nextUpdate, Used: held.used})
+		}
+	}
+	return out
 }

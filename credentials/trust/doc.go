@@ -8,6 +8,7 @@
 // check (purposes, key usage, key strength, identifiers, certificate policies,
 // revocation) is checked here, on every certificate of the path.
 //
-// The package never dials. Revocation lists come from a [CRLSource] that the
-// caller provides.
+// Revocation is looked up by a [StatusChecker]: [CRLChecker] reads revocation
+// lists, [OCSPChecker] asks OCSP responders. The package never dials. Lists and
+// answers come from a [CRLSource] or [OCSPSource] that the caller provides.
 package trust

@@ -33,13 +33,18 @@ const (
 	ReasonCriticalExtension Reason = "critical_extension"
 	// ReasonRevoked: a certificate of the path is revoked or on hold.
 	ReasonRevoked Reason = "revoked"
-	// ReasonRevocationUnavailable: no revocation list could be had.
+	// ReasonRevocationUnavailable: no revocation list or answer could be had.
 	ReasonRevocationUnavailable Reason = "revocation_unavailable"
-	// ReasonRevocationStale: the newest revocation list known is too old, or
-	// an older one than before was offered.
+	// ReasonRevocationStale: the newest revocation list or answer known is too
+	// old, or an older one than before was offered.
 	ReasonRevocationStale Reason = "revocation_stale"
-	// ReasonRevocationInvalid: the revocation list offered is not acceptable
-	// or does not speak about the certificate.
+	// ReasonRevocationUnknown: who was asked does not know the certificate.
+	ReasonRevocationUnknown Reason = "revocation_unknown"
+	// ReasonRevocationMismatch: the revocation list or answer offered is of
+	// another issuer or partition, or speaks about other certificates.
+	ReasonRevocationMismatch Reason = "revocation_mismatch"
+	// ReasonRevocationInvalid: the revocation list or answer offered is not
+	// acceptable: malformed, signed by somebody who may not, contradictory.
 	ReasonRevocationInvalid Reason = "revocation_invalid"
 )
 

@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -40,4 +41,48 @@ func ExamplePolicy_Verify() {
 	// Output:
 	// 2 <nil>
 	// true expired
+}
+
+// Whoever kept no more than issuer and serial number can still learn of a
+// revocation. The package never dials: the source is where requests leave.
+func ExampleOCSPChecker() {
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: now.AddDate(0, -1, 0)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signer, err := ca.IssueSDJWTSigner(trusttest.LeafOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	responder, err := ca.NewResponder(clock, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	checker, err := trust.NewOCSPChecker(trust.OCSPOptions{
+		Source: trust.OCSPSourceFunc(func(_ context.Context, _ *x509.Certificate, request []byte) ([]byte, error) {
+			return responder.Respond(request) // elsewhere: POST it to the responder
+		}),
+		Now: clock, Nonce: trust.NonceRequired,
+		Cache: trust.CacheOptions{Unavailable: trust.UseFresh},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ref := trust.CertRef{Issuer: ca.Certificate, Serial: signer.Leaf().SerialNumber}
+	status, err := checker.Status(context.Background(), ref)
+	fmt.Println(status.Revoked, status.NextUpdate.Sub(now), err)
+
+	ca.Revoke(signer.Leaf(), now, 4)
+	now = now.Add(15 * time.Minute)
+	status, err = checker.Status(context.Background(), ref)
+	fmt.Println(status.Revoked, status.Revocation.ReasonCode, err)
+	// Output:
+	// false 1h0m0s <nil>
+	// true 4 <nil>
 }

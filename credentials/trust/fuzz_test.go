@@ -2,12 +2,14 @@ package trust_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/ocsp"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 )
 
@@ -86,5 +88,56 @@ func FuzzCertificate(f *testing.F) {
 		if !errors.As(err, &e) {
 			t.Errorf("trusted, or refused without a reason: %v", err)
 		}
+	})
+}
+
+// FuzzOCSP: the key that signs is new in every process, so that only the seeds
+// verify, and they say revoked.
+func FuzzOCSP(f *testing.F) {
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: start})
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := ca.IssueSDJWTSigner(trusttest.LeafOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	responder, err := ca.NewResponder(at(start), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	ca.Revoke(key.Leaf(), start, 1)
+	var raw []byte
+	o := trust.OCSPOptions{
+		Source: trust.OCSPSourceFunc(func(context.Context, *x509.Certificate, []byte) ([]byte, error) { return raw, nil }),
+		Now:    at(start), Nonce: trust.NonceNone, Cache: trust.CacheOptions{Unavailable: trust.HardFail},
+	}
+	id, err := ocsp.NewCertID(crypto.SHA256, ca.Certificate, key.Leaf().SerialNumber)
+	if err != nil {
+		f.Fatal(err)
+	}
+	request, err := ocsp.Request{CertIDs: []ocsp.CertID{id}}.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for range 2 {
+		seed, err := responder.Respond(request)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+		ca.SignDirectly(responder)
+	}
+	f.Fuzz(func(t *testing.T, input []byte) {
+		raw = input
+		checker, err := trust.NewOCSPChecker(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := checker.Status(t.Context(), trust.CertRef{Issuer: ca.Certificate, Serial: key.Leaf().SerialNumber})
+		if err == nil && !status.Revoked {
+			t.Errorf("found good: %x", input)
+		}
+		reasonOf(t, status, err)
 	})
 }

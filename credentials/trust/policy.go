@@ -18,13 +18,14 @@ import (
 type Policy struct {
 	Anchors []Anchor
 	Profile Profile
-	// Revocation is a [*CRLChecker] or [NotChecked].
+	// Revocation is a [*CRLChecker], [*OCSPChecker], [CheckedBy] or [NotChecked].
 	Revocation Revocation
 	// Now returns the time at which validity is judged.
 	Now func() time.Time
 }
 
-// Revocation is a stance on revocation: [NotChecked] or a [*CRLChecker].
+// Revocation is a stance on revocation: [NotChecked], [CheckedBy], a
+// [*CRLChecker] or an [*OCSPChecker].
 type Revocation interface {
 	// check judges every certificate of the chain but the anchor, which is
 	// last.

@@ -170,7 +170,8 @@ func statusUnknown(err error) bool {
 		return true // the context ended
 	}
 	switch e.Reason {
-	case trust.ReasonRevocationUnavailable, trust.ReasonRevocationStale, trust.ReasonRevocationInvalid:
+	case trust.ReasonRevocationUnavailable, trust.ReasonRevocationStale, trust.ReasonRevocationUnknown,
+		trust.ReasonRevocationMismatch, trust.ReasonRevocationInvalid:
 		return true
 	}
 	return false

@@ -237,13 +237,13 @@ func TestNegRevocation(t *testing.T) {
 		return p
 	}
 	t.Run("K10 list of another municipality", func(t *testing.T) {
-		want(t, with(issuer, elsewhere.SignatureCertificate()), cert, trust.ReasonRevocationInvalid)
+		want(t, with(issuer, elsewhere.SignatureCertificate()), cert, trust.ReasonRevocationMismatch)
 		want(t, with(issuer, elsewhere.SignatureCertificate()), elsewhere.SignatureCertificate(), "")
 		want(t, with(issuer, cert), cert, trust.ReasonRevoked)
 	})
 	t.Run("K10 list of the same partition by another generation", func(t *testing.T) {
 		p := with(j.Anchors(jpki.Signature)[1].Certificate, older.SignatureCertificate())
-		want(t, p, neighbour.SignatureCertificate(), trust.ReasonRevocationInvalid)
+		want(t, p, neighbour.SignatureCertificate(), trust.ReasonRevocationMismatch)
 		want(t, p, older.SignatureCertificate(), "")
 	})
 	t.Run("cascade by handle", func(t *testing.T) {

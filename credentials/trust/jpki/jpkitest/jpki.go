@@ -1,6 +1,6 @@
 // Package jpkitest is a throwaway JPKI for tests, demonstrations and
-// development: CAs of both families, cards with PIN counters and revocation
-// lists per municipality, all in memory.
+// development: CAs of both families, cards with PIN counters, revocation lists
+// per municipality and OCSP responders, all in memory.
 //
 // Certificates have the shape of the real ones, but the CAs have names of
 // their own and the policies are those of test cards, so nothing that is set
@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -56,6 +55,9 @@ type authority struct {
 	mu         sync.Mutex
 	serial     int64
 	partitions map[string]*partition
+	// ocspKey and ocspCert are of the OCSP responder, nil until it is needed.
+	ocspKey  *rsa.PrivateKey
+	ocspCert *x509.Certificate
 }
 
 // partition is the revocation list of one municipality.
@@ -169,15 +171,11 @@ func (ca *authority) revoke(serial *big.Int, now time.Time, reason int) error {
 // CRL returns a fresh revocation list in DER for a partition of a CA, as named
 // by [trust.Partitions]. A list begins at the current second.
 func (j *JPKI) CRL(issuer *x509.Certificate, partition string) ([]byte, error) {
-	key := sha256.Sum256(issuer.RawSubjectPublicKeyInfo)
-	for _, cas := range j.cas {
-		for _, ca := range cas {
-			if sha256.Sum256(ca.cert.RawSubjectPublicKeyInfo) == key {
-				return ca.crl(partition, j.now())
-			}
-		}
+	ca, err := j.authority(issuer)
+	if err != nil {
+		return nil, err
 	}
-	return nil, errors.New("jpkitest: no such CA")
+	return ca.crl(partition, j.now())
 }
 
 func (ca *authority) crl(name string, now time.Time) ([]byte, error) {
