@@ -37,7 +37,7 @@ const (
 	CodeOtherSession Code = "other_session"
 	// CodeAccessDenied: the presentation was read and is refused.
 	CodeAccessDenied Code = "access_denied"
-	// CodeUnavailable: the session store is away.
+	// CodeUnavailable: the session store is away, or no key may sign requests.
 	CodeUnavailable Code = "temporarily_unavailable"
 	// CodeServerError: a fault of ours.
 	CodeServerError Code = "server_error"

@@ -57,7 +57,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Unavailable returns the error for a store that is away: 503 with Retry-After.
+// Unavailable returns the error for a store that is away, or whatever else will
+// pass: 503 with Retry-After.
 func Unavailable(cause error) *Error {
 	return &Error{Status: http.StatusServiceUnavailable, Code: CodeUnavailable,
 		Description: "try again later", RetryAfter: 5 * time.Second, Cause: cause}
