@@ -16,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/openapi/openapitest"
@@ -41,7 +42,7 @@ func deploy(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/openapi"
@@ -69,7 +70,7 @@ func TestRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/ca"
 )
 
 func runCSR(args []string) int {
@@ -13,7 +13,7 @@ func runCSR(args []string) int {
 	path := flags.String("config", "", "configuration file")
 	key := flags.String("key", "", "the key, such as issuer.keys.sd_jwt or issuer.tls")
 	generate := flags.Bool("generate", false, "make the key file first if it does not exist")
-	var s app.Subject
+	var s ca.Subject
 	flags.StringVar(&s.Country, "country", "JP", "country, two upper-case letters")
 	flags.StringVar(&s.Organization, "organization", "", "organization (default: name_ja of the role)")
 	flags.StringVar(&s.OrganizationIdentifier, "organization-id", "", "corporate number (13 digits), or NTRJP-… or LEIXG-…")
@@ -25,7 +25,7 @@ func runCSR(args []string) int {
 		fmt.Fprintln(os.Stderr, "tegata csr: --config FILE and --key NAME are needed")
 		return 2
 	}
-	request, err := app.Request(*path, *key, s, *generate)
+	request, err := ca.Request(*path, *key, s, *generate)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tegata csr:", err)
 		return 1

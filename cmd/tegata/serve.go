@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/tegata-id/tegata/internal/app"
 )
@@ -19,7 +21,10 @@ func runServe(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "tegata serve: -config FILE is needed")
 		return 2
 	}
-	if err := app.Serve(ctx, *path, os.Stderr); err != nil {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	if err := app.Serve(ctx, *path, os.Stderr, reload); err != nil {
 		fmt.Fprintln(os.Stderr, "tegata serve:", err)
 		return 1
 	}

@@ -2,12 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
-	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/internal/httpd"
@@ -34,9 +34,9 @@ type Options struct {
 	Spans sdktrace.SpanExporter
 }
 
-// App is a process: its roles, listeners and stores.
+// App is a process: its tenants, listeners and stores.
 type App struct {
-	cfg      *Config
+	cfg      *config.Config
 	opt      Options
 	registry *prometheus.Registry
 	metrics  *telemetry.HTTPMetrics
@@ -48,26 +48,29 @@ type App struct {
 	backend  session.Backend
 	keys     session.Keys
 	roots    []*x509.Certificate
-	keyring  keyring
+	keyring  config.Keyring
+	shared   shared
 
-	roles []*role
-	admin net.Listener
-	jobs  []func(context.Context)
-}
+	fronts map[string]*front // by listen address
+	admin  net.Listener
+	jobs   []func(context.Context)
 
-// role is a role's server on its listener.
-type role struct {
-	name     string
-	server   *httpd.Server
-	listener net.Listener
-	tls      *tls.Config
+	// mu guards what a reload changes.
+	mu      sync.Mutex
+	tenants map[string]*tenant // by name
+	// running is the life of the process; nil before Run.
+	running context.Context
+	work    sync.WaitGroup
 }
 
 // New builds a process and opens its stores and listeners. Every key is proven:
 // it signs, the signature verifies, and the certificate is for it and valid.
 // Close releases everything if Run is not called.
-func New(ctx context.Context, cfg *Config, opt Options) (app *App, err error) {
-	a := &App{cfg: cfg, opt: opt, registry: telemetry.NewRegistry(), health: httpd.NewHealth()}
+func New(ctx context.Context, cfg *config.Config, opt Options) (app *App, err error) {
+	a := &App{
+		cfg: cfg, opt: opt, registry: telemetry.NewRegistry(), health: httpd.NewHealth(),
+		fronts: map[string]*front{}, tenants: map[string]*tenant{},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -77,7 +80,7 @@ func New(ctx context.Context, cfg *Config, opt Options) (app *App, err error) {
 	a.observed = newRoleMetrics(a.registry, opt.Now)
 	a.watchCertificates()
 	if cfg.Outbound.Roots != "" {
-		if a.roots, err = loadCertificates("outbound.roots_file", cfg.Outbound.Roots); err != nil {
+		if a.roots, err = config.LoadCertificates("outbound.roots_file", cfg.Outbound.Roots); err != nil {
 			return nil, err
 		}
 	}
@@ -87,53 +90,20 @@ func New(ctx context.Context, cfg *Config, opt Options) (app *App, err error) {
 	if err := a.openStores(ctx); err != nil {
 		return nil, err
 	}
-	if cfg.Provider != nil {
-		if err := a.addProvider(cfg.Provider); err != nil {
-			return nil, fmt.Errorf("wallet_provider: %w", err)
-		}
+	tenants, err := a.buildTenants(ctx, cfg.Tenants())
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Issuer != nil {
-		if err := a.addIssuer(cfg.Issuer); err != nil {
-			return nil, fmt.Errorf("issuer: %w", err)
-		}
+	if err := a.openFronts(tenants); err != nil {
+		return nil, err
 	}
-	if cfg.Verifier != nil {
-		if err := a.addVerifier(cfg.Verifier); err != nil {
-			return nil, fmt.Errorf("verifier: %w", err)
-		}
-	}
+	a.install(tenants)
 	if cfg.Admin != "" {
 		if a.admin, err = net.Listen("tcp", cfg.Admin); err != nil {
 			return nil, fmt.Errorf("admin_listen: %w", err)
 		}
 	}
 	return a, nil
-}
-
-// addServer makes the server of a role and opens its listener.
-func (a *App) addServer(name string, c ListenConfig) (*httpd.Server, error) {
-	server, err := httpd.New(httpd.Options{
-		Name: name, Origin: c.Origin, Logger: a.opt.Log, Metrics: a.metrics, Tracer: a.tracing.Tracer(), Now: a.opt.Now,
-		Health: a.health, DrainTimeout: a.cfg.Drain.or(httpd.DefaultDrainTimeout),
-	})
-	if err != nil {
-		return nil, err
-	}
-	r := &role{name: name, server: server}
-	if c.TLS != nil {
-		key, err := a.keyring.load(useTLS, *c.TLS, a.opt.Now())
-		if err != nil {
-			return nil, err
-		}
-		a.expiry.watch(name, c.Tenant, useTLS, key.Chain)
-		certificate := trusttest.TLSCertificate(key)
-		r.tls = httpd.TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
-	}
-	if r.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return nil, err
-	}
-	a.roles = append(a.roles, r)
-	return server, nil
 }
 
 // sessions returns the session store of one tenant of a role.
@@ -156,10 +126,9 @@ func (a *App) client(purpose string, maxBytes int64, hosts ...string) (*fetch.Cl
 // after a clean end.
 func (a *App) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
-	for _, r := range a.roles {
-		a.opt.Log.LogAttrs(ctx, slog.LevelInfo, "listening",
-			slog.String("role", r.name), slog.String("origin", r.server.Origin()), slog.String("address", r.listener.Addr().String()))
-		group.Go(func() error { return r.server.Serve(running, r.listener, r.tls) })
+	for _, f := range a.fronts {
+		a.opt.Log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("address", f.listener.Addr().String()))
+		group.Go(func() error { return f.serve(running) })
 	}
 	if a.admin != nil {
 		handler := httpd.Admin(a.registry, a.health)
@@ -168,22 +137,29 @@ func (a *App) Run(ctx context.Context) error {
 	for _, job := range a.jobs {
 		group.Go(func() error { job(running); return nil })
 	}
+	a.mu.Lock()
+	a.running = running
+	for _, t := range a.tenants {
+		a.start(t)
+	}
+	a.mu.Unlock()
 	err := group.Wait()
+	a.work.Wait()
 	a.closeTracing()
-	return errors.Join(err, a.closeStores(), a.keyring.close())
+	return errors.Join(err, a.closeStores(), a.keyring.Close())
 }
 
 // Close releases stores and listeners of a process that does not run.
 func (a *App) Close() error {
 	var failures []error
-	for _, r := range a.roles {
-		failures = append(failures, r.listener.Close())
+	for _, f := range a.fronts {
+		failures = append(failures, f.listener.Close())
 	}
 	if a.admin != nil {
 		failures = append(failures, a.admin.Close())
 	}
 	a.closeTracing()
-	return errors.Join(append(failures, a.closeStores(), a.keyring.close())...)
+	return errors.Join(append(failures, a.closeStores(), a.keyring.Close())...)
 }
 
 // AdminAddress returns host:port of the admin listener, or "" without one.
@@ -194,12 +170,13 @@ func (a *App) AdminAddress() string {
 	return a.admin.Addr().String()
 }
 
-// Routes returns the routes of a role: issuer, verifier or wallet_provider.
+// Routes returns the routes of a tenant by the name of its section, such as
+// issuer or city-tegata/issuer.
 func (a *App) Routes(name string) []httpd.Route {
-	for _, r := range a.roles {
-		if r.name == name {
-			return r.server.Routes()
-		}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t, ok := a.tenants[name]; ok {
+		return t.server.Routes()
 	}
 	return nil
 }

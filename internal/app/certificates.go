@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/internal/app/config"
 )
 
 const (
@@ -21,9 +21,6 @@ const (
 	// expiryReminder is how often the log says so again.
 	expiryReminder = 12 * time.Hour
 )
-
-// useTLS is the use of server certificates.
-const useTLS = "tls"
 
 // certificates watches the ends of the certificates of a process's own keys:
 // as a metric, in the log, and in the readiness. It is a prometheus.Collector.
@@ -59,31 +56,23 @@ func (a *App) watchCertificates() {
 	a.jobs = append(a.jobs, a.expiry.remind)
 }
 
-// watch adds the chain of a key.
-func (c *certificates) watch(role, tenant, use string, chain []*x509.Certificate) {
-	if len(chain) == 0 {
-		return
-	}
-	_, ends := (&keys.Key{Chain: chain}).Validity()
-	c.add(watchedCertificate{role: role, tenant: tenant, use: use, until: func(time.Time) time.Time { return ends }})
+// watchRing returns how to watch the keys of a use that follow one another.
+func watchRing(role, tenant, use string, ring *keys.Ring) watchedCertificate {
+	return watchedCertificate{role: role, tenant: tenant, use: use, until: ring.Until}
 }
 
-// watchRing adds the keys of a use that follow one another.
-func (c *certificates) watchRing(role, tenant, use string, ring *keys.Ring) {
-	c.add(watchedCertificate{role: role, tenant: tenant, use: use, until: ring.Until})
-}
-
-func (c *certificates) add(w watchedCertificate) {
+// replace exchanges what is watched.
+func (c *certificates) replace(watched []watchedCertificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watched = append(c.watched, w)
+	c.watched = watched
 }
 
 // list returns what is watched, with its end as seen from now.
 func (c *certificates) list(now time.Time) []watchedCertificate {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	watched := slices.Clone(c.watched)
+	c.mu.Unlock()
 	for i := range watched {
 		watched[i].ends = watched[i].until(now)
 	}
@@ -120,14 +109,25 @@ func (c *certificates) warnings() (out []string) {
 	return out
 }
 
-// ready fails if the certificate of a signer has ended: nobody would accept
-// what it signs. A server certificate is the business of whoever connects.
+// ready fails if every tenant has a signer whose certificates have ended: nobody
+// would accept what it signs. As long as one tenant works the process is needed,
+// and the others show in the metric and the log. A server certificate is the
+// business of whoever connects.
 func (c *certificates) ready(context.Context) error {
 	now := c.now()
-	for _, w := range c.ending() {
-		if w.use != useTLS && !now.Before(w.ends) {
-			return errors.New("the certificate of a signer has ended")
+	tenants, ended := map[string]bool{}, map[string]bool{}
+	for _, w := range c.list(now) {
+		if w.use == config.UseTLS {
+			continue
 		}
+		name := w.role + "/" + w.tenant
+		tenants[name] = true
+		if !now.Before(w.ends) {
+			ended[name] = true
+		}
+	}
+	if len(ended) > 0 && len(ended) == len(tenants) {
+		return errors.New("the certificate of a signer has ended")
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/internal/statuslist"
@@ -41,13 +42,13 @@ const (
 	batchesPerGrant = 3
 )
 
-func (a *App) addIssuer(c *IssuerConfig) error {
-	now := a.opt.Now
-	secret, err := loadHexSecret("secret_file", c.Secret)
+func (a *App) buildIssuer(t *tenant) error {
+	c, now, tenant, id := t.Issuer, a.opt.Now, t.Endpoint.Tenant, t.BaseURL()
+	secret, err := config.LoadHexSecret("secret_file", c.Secret)
 	if err != nil {
 		return err
 	}
-	adminToken, err := loadSecret("admin_token_file", c.AdminToken)
+	adminToken, err := config.LoadSecret("admin_token_file", c.AdminToken)
 	if err != nil {
 		return err
 	}
@@ -56,22 +57,22 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 		return err
 	}
 	for format, s := range signers {
-		a.expiry.watchRing("issuer", c.Tenant, string(format), s.Keys)
+		t.signers = append(t.signers, watchRing(t.Role, tenant, string(format), s.Keys))
 	}
-	a.expiry.watchRing("issuer", c.Tenant, "status", statusKeys)
-	check, err := a.evidence(&c.JPKI)
+	t.signers = append(t.signers, watchRing(t.Role, tenant, "status", statusKeys))
+	check, err := a.evidence(t, &c.JPKI)
 	if err != nil {
 		return fmt.Errorf("jpki: %w", err)
 	}
-	attesters, err := loadAnchors("wallet_providers", c.WalletProviders)
+	attesters, err := config.LoadAnchors("wallet_providers", c.WalletProviders)
 	if err != nil {
 		return err
 	}
-	attesterStatus, err := a.statusChecker(attesters)
+	attesterStatus, err := a.statusChecker(t, attesters)
 	if err != nil {
 		return err
 	}
-	derived, err := deriveKeys(secret, c.Tenant, "status indexes", "audit", "pseudonyms")
+	derived, err := deriveKeys(secret, tenant, "status indexes", "audit", "pseudonyms")
 	if err != nil {
 		return err
 	}
@@ -83,8 +84,7 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	if err != nil {
 		return err
 	}
-	id := c.Origin
-	window := c.StatusWindow.or(defaultStatusWindow)
+	window := c.StatusWindow.Or(defaultStatusWindow)
 	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
 		Signer: statusSigner{keys: statusKeys, base: id + "/status-lists/", now: now}, Metrics: a.observed.statusLists,
@@ -96,17 +96,17 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 	if batch == 0 {
 		batch = defaultBatchSize
 	}
-	a.observed.lists.watch(c.Tenant, check.checker)
-	sessions := a.sessions("issuer", c.Tenant)
+	t.revocation = check.checker
+	sessions := a.sessions(t.Role, tenant)
 	i, err := issuer.New(issuer.Config{
-		ID: id, Tenant: c.Tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
+		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
 		Configurations: issuer.Identity(), Signers: signers, Sessions: sessions,
 		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked},
 		StatusLists: publisher, StatusWindow: window,
 		Revocations: check.checker, JPKIAnchors: check.anchors, Secret: secret,
 		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
-		MaxValidity:     c.MaxValidity.or(defaultMaxValidity),
-		RecheckInterval: c.JPKI.RecheckInterval.or(defaultRecheck),
+		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),
+		RecheckInterval: c.JPKI.RecheckInterval.Or(defaultRecheck),
 		OfferLifetime:   offerLifetime, Metrics: a.observed.issuer, Log: a.opt.Log, Now: now,
 	})
 	if err != nil {
@@ -123,17 +123,13 @@ func (a *App) addIssuer(c *IssuerConfig) error {
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
 	})
-	server, err := a.addServer("issuer", c.ListenConfig)
-	if err != nil {
-		return err
-	}
-	issuer.Mount(server, "", i, authorization, adminToken)
-	openapi.Mount(server, "", openapi.Issuer)
-	a.jobs = append(a.jobs, i.Run)
+	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
+	openapi.Mount(t.server, t.Path, openapi.Issuer)
+	t.jobs = append(t.jobs, i.Run)
 	return nil
 }
 
-func wallets(list []WalletConfig) []oauth.Wallet {
+func wallets(list []config.Wallet) []oauth.Wallet {
 	var out []oauth.Wallet
 	for _, w := range list {
 		out = append(out, oauth.Wallet{ID: w.ClientID, RedirectURIs: w.RedirectURIs})
@@ -154,11 +150,11 @@ func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]
 }
 
 // issuerKeys loads the keys of each use.
-func (a *App) issuerKeys(c *IssuerConfig) (map[credentials.Format]issuer.Signer, *keys.Ring, error) {
+func (a *App) issuerKeys(c *config.Issuer) (map[credentials.Format]issuer.Signer, *keys.Ring, error) {
 	now := a.opt.Now()
-	sdjwtKeys, errSDJWT := a.keyring.loadRing("keys.sd_jwt", c.Keys.SDJWT, now)
-	mdocKeys, errMdoc := a.keyring.loadRing("keys.mdoc", c.Keys.Mdoc, now)
-	statusKeys, errStatus := a.keyring.loadRing("keys.status", c.Keys.Status, now)
+	sdjwtKeys, errSDJWT := a.keyring.LoadRing("keys.sd_jwt", c.Keys.SDJWT, now)
+	mdocKeys, errMdoc := a.keyring.LoadRing("keys.mdoc", c.Keys.Mdoc, now)
+	statusKeys, errStatus := a.keyring.LoadRing("keys.status", c.Keys.Status, now)
 	if err := errors.Join(errSDJWT, errMdoc, errStatus); err != nil {
 		return nil, nil, err
 	}
@@ -180,56 +176,66 @@ type jpkiCheck struct {
 	cards oauth.TestCards
 }
 
-func (a *App) evidence(c *JPKIConfig) (*jpkiCheck, error) {
-	now := a.opt.Now
-	mode := a.cfg.Mode.jpki()
+func (a *App) evidence(t *tenant, c *config.JPKI) (*jpkiCheck, error) {
+	mode := a.cfg.Mode.JPKI()
 	profile, err := jpki.SignatureProfile(mode)
 	if err != nil {
 		return nil, err
 	}
 	check := &jpkiCheck{}
 	testJPKI := a.opt.TestJPKI
-	var lists trust.CRLSource
 	if c.Throwaway {
-		if testJPKI, err = jpkitest.New(jpkitest.Options{Now: now}); err != nil {
+		if testJPKI, err = a.throwaway(t); err != nil {
 			return nil, err
 		}
-		check.anchors, lists = testJPKI.Anchors(jpki.Signature), testJPKI.CRLSource()
-	} else {
-		if check.anchors, err = loadAnchors("signature_anchors", c.SignatureAnchors); err != nil {
-			return nil, err
-		}
-		if lists, err = a.crlSource(c.CRLURL); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkJPKIAnchors(mode, check.anchors); err != nil {
+		check.anchors = testJPKI.Anchors(jpki.Signature)
+	} else if check.anchors, err = config.LoadAnchors("signature_anchors", c.SignatureAnchors); err != nil {
 		return nil, err
 	}
-	if testJPKI != nil && a.cfg.Mode == ModeTest {
+	if err := config.CheckJPKIAnchors(mode, check.anchors); err != nil {
+		return nil, err
+	}
+	if testJPKI != nil && a.cfg.Mode == config.ModeTest {
 		check.cards = &testCards{jpki: testJPKI, cards: map[string]*jpkitest.Card{}}
 	}
-	check.checker = trust.NewCRLChecker(lists, now)
-	check.checker.RefreshAfter = c.CRLRefresh.or(defaultCRLRefresh)
-	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: check.checker, Now: now}
+	if check.checker, err = a.crlChecker(t, c, check.anchors); err != nil {
+		return nil, err
+	}
+	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: check.checker, Now: a.opt.Now}
 	return check, check.policy.Validate()
 }
 
-// jpki returns which hierarchies of JPKI the mode admits.
-func (m Mode) jpki() jpki.Mode {
-	if m == ModeTest {
-		return jpki.Test
-	}
-	return jpki.Production
+// throwaway returns the test JPKI of a tenant. It stays the same when the tenant
+// is built anew.
+func (a *App) throwaway(t *tenant) (*jpkitest.JPKI, error) {
+	return share(&a.shared, t, "throwaway JPKI of "+t.Name(), func() (*jpkitest.JPKI, error) {
+		return jpkitest.New(jpkitest.Options{Now: a.opt.Now})
+	})
 }
 
-// checkJPKIAnchors reports every anchor that is not fit for the mode.
-func checkJPKIAnchors(mode jpki.Mode, anchors []trust.Anchor) error {
-	var faults []error
-	for _, anchor := range anchors {
-		faults = append(faults, jpki.CheckAnchor(mode, jpki.Signature, anchor.Certificate))
-	}
-	return errors.Join(faults...)
+// crlChecker looks certificates up in revocation lists. Tenants that get the
+// same lists share it.
+func (a *App) crlChecker(t *tenant, c *config.JPKI, anchors []trust.Anchor) (*trust.CRLChecker, error) {
+	refresh := c.CRLRefresh.Or(defaultCRLRefresh)
+	name := fmt.Sprintf("revocation lists from %s every %s under %s", c.CRLURL, refresh, anchorsName(anchors))
+	return share(&a.shared, t, name, func() (*trust.CRLChecker, error) {
+		var source trust.CRLSource
+		if c.Throwaway {
+			testJPKI, err := a.throwaway(t)
+			if err != nil {
+				return nil, err
+			}
+			source = testJPKI.CRLSource()
+		} else {
+			var err error
+			if source, err = a.crlSource(c.CRLURL); err != nil {
+				return nil, err
+			}
+		}
+		checker := trust.NewCRLChecker(source, a.opt.Now)
+		checker.RefreshAfter = refresh
+		return checker, nil
+	})
 }
 
 // crlSource gets revocation lists from where the operator says. The partitions

@@ -21,15 +21,41 @@ type roleMetrics struct {
 	provider    *provider.Metrics
 	statusLists *statuslist.Metrics
 	lists       *revocationLists
+
+	tenants *prometheus.GaugeVec
+	reloads *prometheus.CounterVec
 }
 
 func newRoleMetrics(registry prometheus.Registerer, now func() time.Time) *roleMetrics {
 	m := &roleMetrics{
 		issuer: issuer.NewMetrics(registry), verifier: verifier.NewMetrics(registry), provider: provider.NewMetrics(registry),
 		statusLists: statuslist.NewMetrics(registry), lists: newRevocationLists(now),
+		tenants: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tegata_tenants", Help: "Tenants that the process serves, by role.",
+		}, []string{"role"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tegata_config_reloads_total", Help: "How often the configuration was read again, by outcome: ok or failed.",
+		}, []string{"outcome"}),
 	}
-	registry.MustRegister(m.lists)
+	registry.MustRegister(m.lists, m.tenants, m.reloads)
+	m.reloads.WithLabelValues("ok")
+	m.reloads.WithLabelValues("failed")
 	return m
+}
+
+func (m *roleMetrics) countTenants(tenants map[string]*tenant) {
+	m.tenants.Reset()
+	for _, t := range tenants {
+		m.tenants.WithLabelValues(t.Role).Inc()
+	}
+}
+
+func (m *roleMetrics) reloaded(ok bool) {
+	outcome := "failed"
+	if ok {
+		outcome = "ok"
+	}
+	m.reloads.WithLabelValues(outcome).Inc()
 }
 
 // recentlyUsed is how long a revocation list counts after a certificate was
@@ -55,6 +81,13 @@ func newRevocationLists(now func() time.Time) *revocationLists {
 		left: prometheus.NewDesc("tegata_crl_validity_seconds",
 			"Time until the first revocation list in use has to be replaced, by tenant; negative afterwards.", []string{"tenant"}, nil),
 	}
+}
+
+// reset forgets every issuer.
+func (l *revocationLists) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.checkers)
 }
 
 func (l *revocationLists) watch(tenant string, checker *trust.CRLChecker) {

@@ -4,26 +4,28 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/wallet/provider"
 )
 
-func (a *App) addProvider(c *ProviderConfig) error {
-	keys, err := a.keyring.loadRing("keys.attestation", c.Keys.Attestation, a.opt.Now())
+func (a *App) buildProvider(t *tenant) error {
+	c, tenant := t.Provider, t.Endpoint.Tenant
+	keys, err := a.keyring.LoadRing("keys.attestation", c.Keys.Attestation, a.opt.Now())
 	if err != nil {
 		return err
 	}
-	a.expiry.watchRing("wallet_provider", c.Tenant, "attestation", keys)
-	secret, err := loadHexSecret("secret_file", c.Secret)
+	t.signers = append(t.signers, watchRing(t.Role, tenant, "attestation", keys))
+	secret, err := config.LoadHexSecret("secret_file", c.Secret)
 	if err != nil {
 		return err
 	}
-	token, err := loadSecret("admin_token_file", c.AdminToken)
+	token, err := config.LoadSecret("admin_token_file", c.AdminToken)
 	if err != nil {
 		return err
 	}
-	auditKey, err := hkdf.Key(sha256.New, secret, nil, "tegata wallet provider v1\x00"+c.Tenant+"\x00audit", 32)
+	auditKey, err := hkdf.Key(sha256.New, secret, nil, "tegata wallet provider v1\x00"+tenant+"\x00audit", 32)
 	if err != nil {
 		return err
 	}
@@ -36,20 +38,16 @@ func (a *App) addProvider(c *ProviderConfig) error {
 		platforms[provider.SoftwarePlatform] = provider.NewSoftwarePlatform()
 	}
 	p, err := provider.New(provider.Config{
-		Tenant: c.Tenant, Issuer: c.Origin, ClientID: c.ClientID,
+		Tenant: tenant, Issuer: t.BaseURL(), ClientID: c.ClientID,
 		WalletName: c.WalletName, WalletURL: c.WalletURL, Keys: keys,
-		Platforms: platforms, TestMode: a.cfg.Mode == ModeTest,
-		DB: a.db, Sessions: a.sessions("wallet_provider", c.Tenant), Audit: log,
+		Platforms: platforms, TestMode: a.cfg.Mode == config.ModeTest,
+		DB: a.db, Sessions: a.sessions(t.Role, tenant), Audit: log,
 		Secret: secret, AdminToken: string(token), Metrics: a.observed.provider, Log: a.opt.Log, Now: a.opt.Now,
 	})
 	if err != nil {
 		return err
 	}
-	server, err := a.addServer("wallet_provider", c.ListenConfig)
-	if err != nil {
-		return err
-	}
-	provider.Mount(server, "", p)
-	openapi.Mount(server, "", openapi.Wallet)
+	provider.Mount(t.server, t.Path, p)
+	openapi.Mount(t.server, t.Path, openapi.Wallet)
 	return nil
 }

@@ -2,22 +2,24 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
+	"os"
 	"time"
 
-	"github.com/tegata-id/tegata/internal/telemetry"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tegata-id/tegata/internal/app/config"
 )
 
 // Serve runs the process that a configuration file describes, until ctx ends
-// and everything in flight has been answered.
-func Serve(ctx context.Context, path string, logs io.Writer) error {
-	cfg, err := LoadConfig(path)
+// and everything in flight has been answered. Whenever reload receives, the file
+// is read again and the tenants in it are put in the place of those that serve.
+func Serve(ctx context.Context, path string, logs io.Writer, reload <-chan os.Signal) error {
+	cfg, err := config.Load(path)
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(cfg.Log, logs)
+	log, err := cfg.Log.Logger(logs)
 	if err != nil {
 		return err
 	}
@@ -25,19 +27,21 @@ func Serve(ctx context.Context, path string, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return a.Run(ctx)
-}
-
-func newLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if c.Level != "" {
-		if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-			return nil, fmt.Errorf("log.level: %q is not debug, info, warn or error", c.Level)
+	group, running := errgroup.WithContext(ctx)
+	ended, end := context.WithCancel(running)
+	group.Go(func() error {
+		defer end()
+		return a.Run(running)
+	})
+	group.Go(func() error {
+		for {
+			select {
+			case <-ended.Done():
+				return nil
+			case <-reload:
+				a.reloadFile(ended, path)
+			}
 		}
-	}
-	format := telemetry.LogFormat(c.Format)
-	if c.Format == "" {
-		format = telemetry.LogJSON
-	}
-	return telemetry.NewLogger(w, level, format)
+	})
+	return group.Wait()
 }

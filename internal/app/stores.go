@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/heartbeat"
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -17,7 +17,7 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	a.backend = session.Metered(a.backend, a.registry, a.opt.Now)
 	a.health.Add("sessions", a.backend.Ping)
-	if a.cfg.Issuer == nil && a.cfg.Provider == nil {
+	if !a.cfg.NeedsDatabase() && a.cfg.Database.Driver == "" {
 		return nil
 	}
 	db, err := openDatabase(ctx, a.cfg.Database)
@@ -31,7 +31,7 @@ func (a *App) openStores(ctx context.Context) error {
 
 func (a *App) openSessions(ctx context.Context) error {
 	if a.cfg.SessionKeys != "" {
-		data, err := loadSecret("session_keys_file", a.cfg.SessionKeys)
+		data, err := config.LoadSecret("session_keys_file", a.cfg.SessionKeys)
 		if err != nil {
 			return err
 		}
@@ -48,30 +48,9 @@ func (a *App) openSessions(ctx context.Context) error {
 	return a.openRedis(ctx, a.cfg.Redis)
 }
 
-// newRedis makes the client of the configured servers, which does not connect
-// yet.
-func newRedis(c *RedisConfig, now func() time.Time) (*session.Redis, error) {
-	options := session.Options{
-		Addrs: c.Addresses, MasterName: c.MasterName, Cluster: len(c.Addresses) > 1 && c.MasterName == "",
-		Username: c.Username, DB: c.DB, Prefix: c.Prefix, Timeout: time.Duration(c.Timeout),
-	}
-	if c.PasswordFile != "" {
-		password, err := readSecret("redis.password_file", c.PasswordFile, 1)
-		if err != nil {
-			return nil, err
-		}
-		options.Password = string(password)
-	}
-	backend, err := session.NewRedis(options, now)
-	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err)
-	}
-	return backend, nil
-}
-
-func (a *App) openRedis(ctx context.Context, c *RedisConfig) error {
+func (a *App) openRedis(ctx context.Context, c *config.Redis) error {
 	session.LogRedis(a.opt.Log)
-	backend, err := newRedis(c, a.opt.Now)
+	backend, err := c.Client(a.opt.Now)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -10,22 +13,23 @@ import (
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/verifier"
 )
 
-func (a *App) addVerifier(c *VerifierConfig) error {
-	now := a.opt.Now
-	requestKeys, err := a.keyring.loadRing("keys.request", c.Keys.Request, now())
+func (a *App) buildVerifier(t *tenant) error {
+	c, now := t.Verifier, a.opt.Now
+	requestKeys, err := a.keyring.LoadRing("keys.request", c.Keys.Request, now())
 	if err != nil {
 		return err
 	}
-	a.expiry.watchRing("verifier", c.Tenant, "request", requestKeys)
-	token, err := loadSecret("api_token_file", c.APIToken)
+	t.signers = append(t.signers, watchRing(t.Role, t.Endpoint.Tenant, "request", requestKeys))
+	token, err := config.LoadSecret("api_token_file", c.APIToken)
 	if err != nil {
 		return err
 	}
-	anchors, err := loadAnchors("issuers", c.Issuers)
+	anchors, err := config.LoadAnchors("issuers", c.Issuers)
 	if err != nil {
 		return err
 	}
@@ -44,48 +48,56 @@ func (a *App) addVerifier(c *VerifierConfig) error {
 		v := &mdoc.Verifier{Trust: p, Now: now}
 		formats[credentials.FormatMdoc] = verifier.Format{Verifier: verifier.Mdoc(v), Anchors: p.Anchors}
 	}
-	statuses, err := a.statusChecker(anchors)
+	statuses, err := a.statusChecker(t, anchors)
 	if err != nil {
 		return err
 	}
 	v, err := verifier.New(verifier.Config{
-		Tenant: c.Tenant, BaseURL: c.Origin, NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys,
-		Sessions: a.sessions("verifier", c.Tenant), Formats: formats, Status: statuses,
+		Tenant: t.Endpoint.Tenant, BaseURL: t.BaseURL(), NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys,
+		Sessions: a.sessions(t.Role, t.Endpoint.Tenant), Formats: formats, Status: statuses,
 		APIToken: string(token), WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
-		TestMode: a.cfg.Mode == ModeTest, Metrics: a.observed.verifier, Now: now,
+		TestMode: a.cfg.Mode == config.ModeTest, Metrics: a.observed.verifier, Now: now,
 	})
 	if err != nil {
 		return err
 	}
-	server, err := a.addServer("verifier", c.ListenConfig)
-	if err != nil {
-		return err
-	}
-	verifier.Mount(server, "", v)
-	openapi.Mount(server, "", openapi.Verifier)
+	verifier.Mount(t.server, t.Path, v)
+	openapi.Mount(t.server, t.Path, openapi.Verifier)
 	return nil
 }
 
 // statusChecker resolves status lists that signers under the anchors publish.
-func (a *App) statusChecker(anchors []trust.Anchor) (*status.Checker, error) {
-	client, err := a.client("status lists", jose.MaxTokenSize)
-	if err != nil {
-		return nil, err
+// Tenants with the same anchors share it, and so the lists it keeps.
+func (a *App) statusChecker(t *tenant, anchors []trust.Anchor) (*status.Checker, error) {
+	return share(&a.shared, t, "status lists under "+anchorsName(anchors), func() (*status.Checker, error) {
+		client, err := a.client("status lists", jose.MaxTokenSize)
+		if err != nil {
+			return nil, err
+		}
+		return &status.Checker{
+			Policy: &trust.Policy{
+				Anchors: anchors, Profile: trust.ProfileStatusSigner, Now: a.opt.Now,
+				Revocation: trust.NotChecked("signers are withdrawn by taking their anchor off the list"),
+			},
+			Now: a.opt.Now,
+			Fetch: func(ctx context.Context, uri, accept string) ([]byte, string, error) {
+				response, err := client.Get(ctx, uri, accept)
+				if err != nil {
+					return nil, "", err
+				}
+				return response.Body, response.ContentType, nil
+			},
+		}, nil
+	})
+}
+
+// anchorsName names a list of anchors with what they are trusted for.
+func anchorsName(anchors []trust.Anchor) string {
+	h := sha256.New()
+	for _, anchor := range anchors {
+		fmt.Fprintf(h, "%x %q %q %q %t\n", sha256.Sum256(anchor.Certificate.Raw), anchor.Jurisdiction, anchor.Formats, anchor.Types, anchor.CertifiedSeal)
 	}
-	return &status.Checker{
-		Policy: &trust.Policy{
-			Anchors: anchors, Profile: trust.ProfileStatusSigner, Now: a.opt.Now,
-			Revocation: trust.NotChecked("signers are withdrawn by taking their anchor off the list"),
-		},
-		Now: a.opt.Now,
-		Fetch: func(ctx context.Context, uri, accept string) ([]byte, string, error) {
-			response, err := client.Get(ctx, uri, accept)
-			if err != nil {
-				return nil, "", err
-			}
-			return response.Body, response.ContentType, nil
-		},
-	}, nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // forFormat returns the anchors that may stand behind a format.

@@ -20,6 +20,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/wallet/holder"
@@ -54,7 +55,7 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func serverCertificate(t *testing.T, origin string, roots *x509.CertPool) *x509.
 	}
 }
 
-func newBrowserWallet(t *testing.T, box *sandbox.Sandbox, cfg *app.Config, redirectURI string) *holder.Wallet {
+func newBrowserWallet(t *testing.T, box *sandbox.Sandbox, cfg *config.Config, redirectURI string) *holder.Wallet {
 	t.Helper()
 	web, err := fetch.New(fetch.Options{
 		Purpose: "the wallet", ExtraRoots: []*x509.Certificate{box.TLSRoot},

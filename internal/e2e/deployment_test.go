@@ -26,6 +26,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/database/databasetest"
@@ -39,7 +40,7 @@ import (
 // JPKI outside of it whose cards the test holds.
 type deployment struct {
 	box   *sandbox.Sandbox
-	cfg   *app.Config
+	cfg   *config.Config
 	app   *app.App
 	log   *logBuffer
 	clock *clock
@@ -87,9 +88,9 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	var err error
 	d.box, err = sandbox.New(t.TempDir(), sandbox.Options{
 		Now: time.Now(), Redis: o.redis, RedisTimeout: o.patience, BatchSize: 3, SignatureAnchors: nation(t).Anchors(jpki.Signature),
-		JPKI: app.JPKIConfig{
-			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: app.Duration(o.lists),
-			RecheckInterval: app.Duration(o.recheck),
+		JPKI: config.JPKI{
+			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: config.Duration(o.lists),
+			RecheckInterval: config.Duration(o.recheck),
 		},
 		StatusWindow: o.window,
 	})
@@ -113,7 +114,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 			t.Fatal(err)
 		}
 	}
-	if d.cfg, err = app.LoadConfig(d.box.ConfigFile); err != nil {
+	if d.cfg, err = config.Load(d.box.ConfigFile); err != nil {
 		t.Fatal(err)
 	}
 	d.replicas = map[string][]string{d.box.Issuer: {d.cfg.Issuer.Listen}, d.box.Verifier: {d.cfg.Verifier.Listen}}
@@ -134,7 +135,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 }
 
 // run starts a process and stops it with the test.
-func (d *deployment) run(t *testing.T, cfg *app.Config) *app.App {
+func (d *deployment) run(t *testing.T, cfg *config.Config) *app.App {
 	t.Helper()
 	level := slog.LevelInfo
 	if d.spans != nil {

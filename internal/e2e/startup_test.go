@@ -14,6 +14,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
@@ -68,7 +69,7 @@ func (c config) write(t *testing.T, box *sandbox.Sandbox) {
 // starts tells whether a process comes up on the sandbox, and its error if not.
 func starts(t *testing.T, box *sandbox.Sandbox) error {
 	t.Helper()
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func TestStartChecksConfiguration(t *testing.T) {
 			c.write(t, box)
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			if err := app.Serve(ctx, box.ConfigFile, t.Output()); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if err := app.Serve(ctx, box.ConfigFile, t.Output(), nil); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one about %s", err, tc.want)
 			}
 		})
@@ -245,7 +246,7 @@ func TestProductionRefuses(t *testing.T) {
 	t.Parallel()
 	box, err := sandbox.New(t.TempDir(), sandbox.Options{
 		Now: time.Now(), SignatureAnchors: nation(t).Anchors(jpki.Signature),
-		JPKI: app.JPKIConfig{CRLURL: "https://crl.example"},
+		JPKI: config.JPKI{CRLURL: "https://crl.example"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func (s *Server) clientAddress(r *http.Request) string {
 	// Every proxy appends whom it was called by: walk from the end for as
 	// long as the speaker is trusted.
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.trusts(addr); i-- {
+	for i := len(hops) - 1; i >= 0 && within(s.options.TrustedProxies, addr); i-- {
 		previous, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -37,8 +37,9 @@ func (s *Server) clientAddress(r *http.Request) string {
 	return addr.String()
 }
 
-func (s *Server) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.options.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+// within reports whether one of the networks has the address.
+func within(networks []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // remoteAddress reads "host:port" as the net package writes it.

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// limitConnections returns a listener that closes connections beyond the
-// server's limits at once: waiting instead would let whoever holds the others
+// limitConnections returns a listener that closes connections beyond the limits
+// at once: waiting instead would let whoever holds the others
 // shut everybody out.
-func (s *Server) limitConnections(inner net.Listener) net.Listener {
-	return &limitListener{Listener: inner, server: s, perAddress: map[netip.Prefix]int{}}
+func (f *Front) limitConnections(inner net.Listener) net.Listener {
+	return &limitListener{Listener: inner, front: f, perAddress: map[netip.Prefix]int{}}
 }
 
 type limitListener struct {
 	net.Listener
-	server *Server
+	front *Front
 
 	mu         sync.Mutex
 	total      int
@@ -34,8 +34,8 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		if limit == "" {
 			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.release(prefix) })}, nil
 		}
-		if m := l.server.options.Metrics; m != nil {
-			m.ConnectionRefused(l.server.options.Name, limit)
+		if m := l.front.options.Metrics; m != nil {
+			m.ConnectionRefused(l.front.options.Name, limit)
 		}
 		_ = conn.Close() // nothing was written that could be lost
 	}
@@ -45,7 +45,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 // only the total counts.
 func (l *limitListener) prefixOf(conn net.Conn) netip.Prefix {
 	addr, ok := remoteAddress(conn.RemoteAddr().String())
-	if !ok || l.server.trusts(addr) {
+	if !ok || within(l.front.options.TrustedProxies, addr) {
 		return netip.Prefix{}
 	}
 	bits := 32
@@ -63,11 +63,11 @@ func (l *limitListener) prefixOf(conn net.Conn) netip.Prefix {
 func (l *limitListener) acquire(prefix netip.Prefix) (limit string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.total >= l.server.options.MaxConnections {
+	if l.total >= l.front.options.MaxConnections {
 		return "total"
 	}
 	if prefix.IsValid() {
-		if l.perAddress[prefix] >= l.server.options.MaxPerAddress {
+		if l.perAddress[prefix] >= l.front.options.MaxPerAddress {
 			return "address"
 		}
 		l.perAddress[prefix]++

@@ -25,7 +25,6 @@ type event struct {
 	requestID string
 	code      string
 	cause     error
-	attrs     []slog.Attr
 	encode    ErrorEncoder
 	body      *limitedBody
 	stack     string
@@ -50,13 +49,6 @@ func (ev *event) answered(code string) {
 	if ev.code == "" || ev.code == CodeServerError {
 		ev.code = code
 	}
-}
-
-// AddLogAttrs adds attributes to the log line of the request: identifiers and
-// outcomes, never personal data or secrets.
-func AddLogAttrs(c echo.Context, attrs ...slog.Attr) {
-	ev := eventOf(c)
-	ev.attrs = append(ev.attrs, attrs...)
 }
 
 // NoteError puts an error's code and cause into the log line of the request.
@@ -168,6 +160,9 @@ func (s *Server) finish(c echo.Context, ev *event, start time.Time) {
 		slog.String("server", s.options.Name), slog.String("method", method), slog.String("route", route),
 		slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", ev.requestID),
 	}
+	if s.options.Tenant != "" {
+		attrs = append(attrs, slog.String("tenant", s.options.Tenant))
+	}
 	if ev.span.SpanContext().IsSampled() {
 		attrs = append(attrs, slog.String("trace_id", ev.span.SpanContext().TraceID().String()))
 	}
@@ -184,7 +179,7 @@ func (s *Server) finish(c echo.Context, ev *event, start time.Time) {
 	if status >= 500 {
 		level = slog.LevelError
 	}
-	s.options.Logger.LogAttrs(c.Request().Context(), level, "request", append(attrs, ev.attrs...)...)
+	s.options.Logger.LogAttrs(c.Request().Context(), level, "request", attrs...)
 }
 
 // statusClientClosed stands in the log for requests whose client went away

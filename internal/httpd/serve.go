@@ -15,49 +15,18 @@ import (
 // asked at every handshake so that renewed ones are picked up: TLS 1.3, or 1.2
 // with forward secrecy and authenticated encryption.
 func TLSConfig(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
-	return hardened(&tls.Config{GetCertificate: certificate})
-}
-
-// hardened returns a copy of config with our versions and cipher suites.
-func hardened(config *tls.Config) *tls.Config {
-	config = config.Clone()
-	config.MinVersion = tls.VersionTLS12
-	config.CipherSuites = []uint16{
-		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	return &tls.Config{
+		GetCertificate: certificate,
+		MinVersion:     tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
 	}
-	return config
-}
-
-// Serve answers requests on the listener until ctx ends, then drains: the
-// health turns unready, DrainDelay passes, the listener closes, and requests in
-// flight get DrainTimeout to finish. It returns nil after a clean drain and an
-// error if requests had to be cut off or the listener failed. A nil config
-// serves plain HTTP, for a proxy on the same machine. Serve is called once.
-func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.Config) error {
-	o := s.options
-	server := &http.Server{
-		Handler:           s.echo,
-		ReadHeaderTimeout: o.HeaderTimeout,
-		ReadTimeout:       o.ReadTimeout,
-		WriteTimeout:      o.WriteTimeout,
-		IdleTimeout:       o.IdleTimeout,
-		MaxHeaderBytes:    o.MaxHeaderBytes,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxConcurrentStreams},
-		// Handshakes that fail and the like: of interest when looking for
-		// something, noise from scanners otherwise, and they hold addresses.
-		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-	}
-	limited := s.limitConnections(listener)
-	if config == nil {
-		return serve(ctx, server, o, func() error { return server.Serve(limited) })
-	}
-	server.TLSConfig = hardened(config)
-	return serve(ctx, server, o, func() error { return server.ServeTLS(limited, "", "") })
 }
 
 // ServeAdmin serves the handler of Admin in plain HTTP until ctx ends. The
@@ -69,11 +38,11 @@ func ServeAdmin(ctx context.Context, listener net.Listener, handler http.Handler
 		IdleTimeout:       DefaultIdleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	options := Options{Name: "admin", Health: NewHealth(), DrainTimeout: time.Second}
+	options := FrontOptions{Name: "admin", Health: NewHealth(), DrainTimeout: time.Second}
 	return serve(ctx, server, options, func() error { return server.Serve(listener) })
 }
 
-func serve(ctx context.Context, server *http.Server, o Options, run func() error) error {
+func serve(ctx context.Context, server *http.Server, o FrontOptions, run func() error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- run() }()
 	select {

@@ -52,17 +52,30 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// start serves the fixture and returns its address, a function that ends it, and
-// the channel with Serve's result.
-func start(t *testing.T, f fixture, config *tls.Config) (addr string, stop func(), done <-chan error) {
+// start serves the fixture, with TLS if there is a certificate, and returns its
+// address, a function that ends it, and the channel with Serve's result.
+func start(t *testing.T, f fixture, certificate *tls.Certificate, change func(*httpd.FrontOptions)) (addr string, stop func(), done <-chan error) {
 	t.Helper()
+	options := httpd.FrontOptions{Name: "test", Metrics: f.metrics, Now: now}
+	if change != nil {
+		change(&options)
+	}
+	front, err := httpd.NewFront(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := httpd.Site{Server: f.Server}
+	if certificate != nil {
+		site.Certificate = func() (*tls.Certificate, error) { return certificate, nil }
+	}
+	front.SetSites([]httpd.Site{site})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
-	go func() { result <- f.Serve(ctx, listener, config) }()
+	go func() { result <- front.Serve(ctx, listener, certificate != nil) }()
 	t.Cleanup(cancel)
 	return listener.Addr().String(), cancel, result
 }
@@ -72,7 +85,7 @@ func TestTLS(t *testing.T) {
 	f := newFixture(t, nil)
 	f.Echo().GET("/", func(c echo.Context) error { return c.String(200, c.Request().Proto) })
 	leaf, pool := certificate(t)
-	addr, stop, done := start(t, f, httpd.TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &leaf, nil }))
+	addr, stop, done := start(t, f, &leaf, nil)
 
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
 	response, err := client.Get("https://" + addr + "/")
@@ -115,7 +128,7 @@ func TestTLS(t *testing.T) {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	health := httpd.NewHealth()
-	f := newFixture(t, func(o *httpd.Options) { o.Health, o.DrainDelay = health, 50*time.Millisecond })
+	f := newFixture(t, nil)
 	entered, release := make(chan struct{}), make(chan struct{})
 	f.Echo().GET("/slow", func(c echo.Context) error {
 		close(entered)
@@ -126,7 +139,7 @@ func TestDrain(t *testing.T) {
 		return ok(c)
 	})
 	f.Echo().GET("/quick", ok)
-	addr, stop, done := start(t, f, nil)
+	addr, stop, done := start(t, f, nil, func(o *httpd.FrontOptions) { o.Health, o.DrainDelay = health, 50*time.Millisecond })
 	answer := make(chan error, 1)
 	go func() { answer <- get("http://" + addr + "/slow") }()
 	<-entered
@@ -150,14 +163,14 @@ func TestDrain(t *testing.T) {
 
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(o *httpd.Options) { o.DrainTimeout = 50 * time.Millisecond })
+	f := newFixture(t, nil)
 	entered, release := make(chan struct{}), make(chan struct{})
 	f.Echo().GET("/stuck", func(c echo.Context) error {
 		close(entered)
 		<-release
 		return ok(c)
 	})
-	addr, stop, done := start(t, f, nil)
+	addr, stop, done := start(t, f, nil, func(o *httpd.FrontOptions) { o.DrainTimeout = 50 * time.Millisecond })
 	answer := make(chan error, 1)
 	go func() { answer <- get("http://" + addr + "/stuck") }()
 	<-entered
@@ -202,7 +215,7 @@ func waitFor(t *testing.T, condition func() bool) {
 
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(o *httpd.Options) { o.HeaderTimeout, o.ReadTimeout = 100*time.Millisecond, 300*time.Millisecond })
+	f := newFixture(t, nil)
 	f.Echo().POST("/", func(c echo.Context) error {
 		_, err := httpd.Form(c)
 		if err != nil {
@@ -210,7 +223,9 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		}
 		return ok(c)
 	})
-	addr, _, _ := start(t, f, nil)
+	addr, _, _ := start(t, f, nil, func(o *httpd.FrontOptions) {
+		o.HeaderTimeout, o.ReadTimeout = 100*time.Millisecond, 300*time.Millisecond
+	})
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n"
 	tests := []struct{ name, send, want string }{
 		{"R14 slow header", head, ""},
@@ -245,9 +260,9 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 
 func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(o *httpd.Options) { o.MaxHeaderBytes = 4096 })
+	f := newFixture(t, nil)
 	f.Echo().GET("/", ok)
-	addr, _, _ := start(t, f, nil)
+	addr, _, _ := start(t, f, nil, func(o *httpd.FrontOptions) { o.MaxHeaderBytes = 4096 })
 	for size, want := range map[int]int{3000: 200, 20_000: 431} {
 		request, err := http.NewRequest("GET", "http://"+addr+"/", nil)
 		if err != nil {
@@ -269,20 +284,20 @@ func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
 	tests := map[string]struct {
-		change func(*httpd.Options)
+		change func(*httpd.FrontOptions)
 		metric string
 	}{
-		"per address": {func(o *httpd.Options) { o.MaxPerAddress = 3 }, `limit="address"`},
-		"total": {func(o *httpd.Options) {
+		"per address": {func(o *httpd.FrontOptions) { o.MaxPerAddress = 3 }, `limit="address"`},
+		"total": {func(o *httpd.FrontOptions) {
 			o.MaxConnections, o.MaxPerAddress, o.TrustedProxies = 3, 1, []netip.Prefix{loopback}
 		}, `limit="total"`},
 	}
 	for name, tt := range tests {
 		t.Run("R14 "+name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, tt.change)
+			f := newFixture(t, nil)
 			f.Echo().GET("/", ok)
-			addr, _, _ := start(t, f, nil)
+			addr, _, _ := start(t, f, nil, tt.change)
 			var idle []net.Conn
 			for range 3 {
 				conn, err := net.Dial("tcp", addr)

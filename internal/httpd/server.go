@@ -18,28 +18,25 @@ import (
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
-// The limits of a server that sets none itself.
-const (
-	DefaultMaxBody         = 64 << 10         // bytes
-	DefaultMaxHeaderBytes  = 64 << 10         // bytes
-	DefaultHeaderTimeout   = 5 * time.Second  // reading the header
-	DefaultReadTimeout     = 20 * time.Second // reading header and body
-	DefaultWriteTimeout    = 60 * time.Second // from the end of the header to the end of the answer
-	DefaultIdleTimeout     = 75 * time.Second
-	DefaultDrainTimeout    = 25 * time.Second
-	DefaultMaxConnections  = 20_000
-	DefaultMaxPerAddress   = 1_000
-	maxConcurrentStreams   = 100 // HTTP/2 requests at once on one connection
-	strictTransportSeconds = 63_072_000
-)
+// DefaultMaxBody is the limit of a server that sets none itself, in bytes.
+const DefaultMaxBody = 64 << 10
+
+// strictTransportSeconds is two years.
+const strictTransportSeconds = 63_072_000
 
 // Options configure a Server. The zero value of every limit means its default.
 type Options struct {
 	// Name names the server in logs and metrics: issuer, verifier, wallet.
 	Name string
+	// Tenant is whose server it is; every log line has it. Optional.
+	Tenant string
 	// Origin is the external base URL without a path, as browsers and wallets
 	// see it: https://issuer.example. Required. Plain http is for tests.
 	Origin string
+	// Path is what the paths of all routes begin with, behind /.well-known and
+	// a name for those that lie there (RFC 8615, RFC 8414 section 3.1). It is
+	// left out of the route patterns in logs and metrics.
+	Path string
 	// Logger and Metrics receive what happens. Without them it is dropped.
 	Logger  *slog.Logger
 	Metrics *telemetry.HTTPMetrics
@@ -47,29 +44,15 @@ type Options struct {
 	Tracer trace.Tracer
 	// Now is the clock. Required.
 	Now func() time.Time
-	// Health is told when the server starts to drain. Optional.
-	Health *Health
-
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// MaxBody is the most bytes of a request body unless a route says
 	// otherwise with BodyLimit.
 	MaxBody int64
-	// MaxHeaderBytes limits the request line and the header fields together.
-	MaxHeaderBytes int
-	// MaxConnections limits open connections, MaxPerAddress those of one IPv4
-	// address or IPv6 /64. Trusted proxies are not limited per address.
-	MaxConnections, MaxPerAddress int
-	// TrustedProxies are the networks whose X-Forwarded-For is believed.
-	TrustedProxies []netip.Prefix
-
-	HeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
-	// DrainDelay is the time between turning unready and refusing new
-	// connections, for load balancers to notice.
-	DrainDelay time.Duration
-	// DrainTimeout bounds the time that requests have to finish.
-	DrainTimeout time.Duration
 }
 
-// Server is an HTTP server with its routes. Mount all routes before Serve.
+// Server has the routes of one tenant. A [Front] listens for it. Mount all routes
+// before it gets requests.
 type Server struct {
 	options Options
 	origin  *url.URL
@@ -98,6 +81,7 @@ func New(options Options) (*Server, error) {
 	e.Logger.SetOutput(io.Discard) // its own log format would bypass ours
 	e.IPExtractor = s.clientAddress
 	e.HTTPErrorHandler = s.handleError
+	s.routes.prefix = options.Path
 	e.OnAddRouteHandler = func(_ string, route echo.Route, _ echo.HandlerFunc, _ []echo.MiddlewareFunc) {
 		s.routes.add(route)
 	}
@@ -113,8 +97,11 @@ func (s *Server) Echo() *echo.Echo { return s.echo }
 // and for other listeners.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Origin returns the external base URL without a trailing slash.
+// Origin returns the external base URL without a path.
 func (s *Server) Origin() string { return s.options.Origin }
+
+// Path returns what the paths of all routes begin with, or "".
+func (s *Server) Path() string { return s.options.Path }
 
 func withDefaults(o Options) Options {
 	if o.Name == "" {
@@ -126,18 +113,7 @@ func withDefaults(o Options) Options {
 	if o.Tracer == nil {
 		o.Tracer = telemetry.NoTracer()
 	}
-	if o.Health == nil {
-		o.Health = NewHealth()
-	}
 	setDefault(&o.MaxBody, DefaultMaxBody)
-	setDefault(&o.MaxHeaderBytes, DefaultMaxHeaderBytes)
-	setDefault(&o.MaxConnections, DefaultMaxConnections)
-	setDefault(&o.MaxPerAddress, DefaultMaxPerAddress)
-	setDefault(&o.HeaderTimeout, DefaultHeaderTimeout)
-	setDefault(&o.ReadTimeout, DefaultReadTimeout)
-	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
-	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
-	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
 	return o
 }
 
@@ -163,7 +139,8 @@ func parseOrigin(raw string) (*url.URL, error) {
 // Route is a mounted route.
 type Route struct {
 	Method string
-	// Path is the pattern with parameters written as :name and a trailing *.
+	// Path is the pattern with parameters written as :name and a trailing *,
+	// without the path of the server.
 	Path string
 }
 
@@ -183,8 +160,11 @@ func (s *Server) Routes() []Route {
 // routeTable remembers the patterns, since the router reports parts of patterns
 // for paths it does not know.
 type routeTable struct {
-	list     []Route
-	patterns map[string]bool
+	// prefix is the path of the server.
+	prefix string
+	list   []Route
+	// patterns has what is told of each pattern of the router.
+	patterns map[string]string
 }
 
 func (t *routeTable) add(route echo.Route) {
@@ -192,23 +172,37 @@ func (t *routeTable) add(route echo.Route) {
 		return
 	}
 	if t.patterns == nil {
-		t.patterns = map[string]bool{}
+		t.patterns = map[string]string{}
 	}
-	t.patterns[route.Path] = true
-	if route.Method != http.MethodOptions && !slices.Contains(t.list, Route{route.Method, route.Path}) {
-		t.list = append(t.list, Route{Method: route.Method, Path: route.Path})
+	told := t.tell(route.Path)
+	t.patterns[route.Path] = told
+	if route.Method != http.MethodOptions && !slices.Contains(t.list, Route{route.Method, told}) {
+		t.list = append(t.list, Route{Method: route.Method, Path: told})
 	}
 }
 
+// tell leaves the path of the server out of a pattern: otherwise there would be
+// as many patterns as tenants.
+func (t *routeTable) tell(pattern string) string {
+	if t.prefix == "" {
+		return pattern
+	}
+	if strings.HasPrefix(pattern, wellKnown) {
+		return strings.TrimSuffix(pattern, t.prefix)
+	}
+	return strings.TrimPrefix(pattern, t.prefix)
+}
+
 // has reports whether the route is mounted.
-func (t *routeTable) has(method, path string) bool {
-	return t.patterns[path] && slices.Contains(t.list, Route{Method: method, Path: path})
+func (t *routeTable) has(method, pattern string) bool {
+	told, ok := t.patterns[pattern]
+	return ok && slices.Contains(t.list, Route{Method: method, Path: told})
 }
 
 // pattern returns the route pattern of a routed request for logs and metrics.
 func (t *routeTable) pattern(c echo.Context) string {
-	if t.patterns[c.Path()] {
-		return c.Path()
+	if told, ok := t.patterns[c.Path()]; ok {
+		return told
 	}
 	return "unmatched"
 }

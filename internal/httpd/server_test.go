@@ -30,6 +30,7 @@ type fixture struct {
 	*httpd.Server
 	log      *lockedBuffer
 	registry *prometheus.Registry
+	metrics  *telemetry.HTTPMetrics
 }
 
 type lockedBuffer struct {
@@ -56,7 +57,8 @@ func newFixture(t *testing.T, change func(*httpd.Options)) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := httpd.Options{Name: "test", Origin: origin, Logger: logger, Metrics: telemetry.NewHTTPMetrics(f.registry), Now: now}
+	f.metrics = telemetry.NewHTTPMetrics(f.registry)
+	options := httpd.Options{Name: "test", Tenant: "city", Origin: origin, Logger: logger, Metrics: f.metrics, Now: now}
 	if change != nil {
 		change(&options)
 	}
@@ -216,8 +218,7 @@ func TestErrorsAreLoggedButNotSent(t *testing.T) {
 	})
 	e.GET("/plain", func(echo.Context) error { return errors.New("secret dsn") })
 	e.GET("/away", func(echo.Context) error { return httpd.Unavailable(errors.New("dial refused")) })
-	e.GET("/oauth", func(c echo.Context) error {
-		httpd.AddLogAttrs(c, slog.String("tenant", "tokyo"))
+	e.GET("/oauth", func(echo.Context) error {
 		return &httpd.Error{Status: 400, Code: "invalid_grant", Description: "no \"such\"\r\nSet-Cookie: ü", Cause: errors.New("row 8")}
 	}, httpd.Errors(httpd.EncodeOAuth))
 	e.GET("/mute", func(echo.Context) error { return errors.New("x") }, httpd.Errors(func(echo.Context, error) {}))
@@ -231,7 +232,7 @@ func TestErrorsAreLoggedButNotSent(t *testing.T) {
 		{"/typed", 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"it is done","reason":"already_done","instance":"ID"}`, []string{`"code":"already_done","cause":"row 7"`}},
 		{"/plain", 500, `{"type":"about:blank","title":"Internal Server Error","status":500,"reason":"server_error","instance":"ID"}`, []string{`"level":"ERROR"`, `"cause":"secret dsn"`}},
 		{"/away", 503, `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"try again later","reason":"temporarily_unavailable","instance":"ID"}`, []string{"dial refused"}},
-		{"/oauth", 400, `{"error":"invalid_grant","error_description":"no 'such'??Set-Cookie: ?"}`, []string{`"code":"invalid_grant","cause":"row 8","tenant":"tokyo"`}},
+		{"/oauth", 400, `{"error":"invalid_grant","error_description":"no 'such'??Set-Cookie: ?"}`, []string{`"tenant":"city","code":"invalid_grant","cause":"row 8"`}},
 		{"/mute", 500, `{"type":"about:blank","title":"Internal Server Error","status":500,"reason":"server_error","instance":"ID"}`, nil},
 	}
 	for _, tt := range tests {

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -25,10 +24,8 @@ func (s *Server) endSpan(ev *event, route, method string, status int, at time.Ti
 		if ev.code != "" {
 			ev.span.SetAttributes(attribute.String("error.type", ev.code))
 		}
-		for _, a := range ev.attrs {
-			if a.Key == "tenant" && a.Value.Kind() == slog.KindString {
-				ev.span.SetAttributes(attribute.String("tegata.tenant", a.Value.String()))
-			}
+		if s.options.Tenant != "" {
+			ev.span.SetAttributes(attribute.String("tegata.tenant", s.options.Tenant))
 		}
 		if status >= http.StatusInternalServerError {
 			ev.span.SetStatus(codes.Error, "")

@@ -1,7 +1,6 @@
 package httpd_test
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,8 +22,7 @@ func TestSpans(t *testing.T) {
 	f := newFixture(t, func(o *httpd.Options) {
 		o.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test")
 	})
-	f.Echo().POST("/offers/:id", func(c echo.Context) error {
-		httpd.AddLogAttrs(c, slog.String("tenant", "city"))
+	f.Echo().POST("/offers/:id", func(echo.Context) error {
 		return &httpd.Error{Status: http.StatusBadRequest, Code: "invalid_thing", Description: "says-what"}
 	})
 	f.Echo().GET("/typed", func(echo.Context) error { return http.ErrHandlerTimeout }, httpd.Errors(func(c echo.Context, _ error) {

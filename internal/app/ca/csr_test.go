@@ -15,6 +15,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/ca"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
@@ -27,7 +28,7 @@ func TestRequestToStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,31 +42,31 @@ func TestRequestToStart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	subject := app.Subject{Organization: "手形市", OrganizationIdentifier: trusttest.CorporateNumber()}
+	subject := ca.Subject{Organization: "手形市", OrganizationIdentifier: trusttest.CorporateNumber()}
 	for _, tt := range []struct {
 		name, use string
 		kind      ca.Kind
-		config    app.KeyConfig
+		config    config.Key
 		profile   *trust.Profile
 	}{
-		{"issuer.keys.sd_jwt", "sd-jwt", ca.Generic, cfg.Issuer.Keys.SDJWT, &trust.ProfileSDJWTIssuer},
-		{"issuer.keys.mdoc", "mdoc", ca.IACA, cfg.Issuer.Keys.Mdoc, &trust.ProfileMdocSigner},
-		{"issuer.keys.status", "status", ca.Generic, cfg.Issuer.Keys.Status, &trust.ProfileStatusSigner},
-		{"verifier.keys.request", "verifier-access", ca.Generic, cfg.Verifier.Keys.Request, &trust.ProfileVerifierAccess},
-		{"wallet_provider.keys.attestation", "wallet-provider", ca.Generic, cfg.Provider.Keys.Attestation, &trust.ProfileWalletProvider},
-		{"issuer.tls", "tls", ca.Generic, *cfg.Issuer.TLS, nil},
+		{"issuer.keys.sd_jwt", "sd-jwt", ca.Generic, cfg.Issuer.Keys.SDJWT[0], &trust.ProfileSDJWTIssuer},
+		{"issuer.keys.mdoc", "mdoc", ca.IACA, cfg.Issuer.Keys.Mdoc[0], &trust.ProfileMdocSigner},
+		{"issuer.keys.status", "status", ca.Generic, cfg.Issuer.Keys.Status[0], &trust.ProfileStatusSigner},
+		{"verifier.keys.request", "verifier-access", ca.Generic, cfg.Verifier.Keys.Request[0], &trust.ProfileVerifierAccess},
+		{"wallet_provider.keys.attestation", "wallet-provider", ca.Generic, cfg.Provider.Keys.Attestation[0], &trust.ProfileWalletProvider},
+		{"issuer.tls", "tls", ca.Generic, (*cfg.Issuer.TLS)[0], nil},
 	} {
 		// Neither key nor chain exist yet.
 		os.Remove(tt.config.Key)
 		os.Remove(tt.config.Chain)
-		if _, err := app.Request(box.ConfigFile, tt.name, subject, false); err == nil {
+		if _, err := ca.Request(box.ConfigFile, tt.name, subject, false); err == nil {
 			t.Errorf("%s: a request without a key", tt.name)
 		}
-		request, err := app.Request(box.ConfigFile, tt.name, subject, true)
+		request, err := ca.Request(box.ConfigFile, tt.name, subject, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := app.Request(box.ConfigFile, tt.name, subject, true)
+		again, err := ca.Request(box.ConfigFile, tt.name, subject, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,21 +116,21 @@ func TestNegRequest(t *testing.T) {
 	number := trusttest.CorporateNumber()
 	for _, tt := range []struct {
 		name, key string
-		subject   app.Subject
+		subject   ca.Subject
 		want      string
 	}{
-		{"honest twin", "issuer.keys.sd_jwt", app.Subject{OrganizationIdentifier: number}, ""},
-		{"unknown key", "issuer.keys.sdjwt", app.Subject{OrganizationIdentifier: number}, "issuer.keys.sd_jwt"},
-		{"no identifier", "issuer.keys.sd_jwt", app.Subject{}, "legal entity"},
-		{"TLS without identifier", "issuer.tls", app.Subject{}, ""},
-		{"wrong check digit", "issuer.keys.sd_jwt", app.Subject{OrganizationIdentifier: "1234567890123"}, "legal entity"},
-		{"no organization", "wallet_provider.keys.attestation", app.Subject{OrganizationIdentifier: number}, "legal entity"},
-		{"other country", "issuer.keys.sd_jwt", app.Subject{OrganizationIdentifier: number, Country: "DE"}, "legal entity"},
-		{"name too long", "issuer.keys.sd_jwt", app.Subject{OrganizationIdentifier: number, Name: strings.Repeat("手", 65)}, "64 characters"},
+		{"honest twin", "issuer.keys.sd_jwt", ca.Subject{OrganizationIdentifier: number}, ""},
+		{"unknown key", "issuer.keys.sdjwt", ca.Subject{OrganizationIdentifier: number}, "issuer.keys.sd_jwt"},
+		{"no identifier", "issuer.keys.sd_jwt", ca.Subject{}, "legal entity"},
+		{"TLS without identifier", "issuer.tls", ca.Subject{}, ""},
+		{"wrong check digit", "issuer.keys.sd_jwt", ca.Subject{OrganizationIdentifier: "1234567890123"}, "legal entity"},
+		{"no organization", "wallet_provider.keys.attestation", ca.Subject{OrganizationIdentifier: number}, "legal entity"},
+		{"other country", "issuer.keys.sd_jwt", ca.Subject{OrganizationIdentifier: number, Country: "DE"}, "legal entity"},
+		{"name too long", "issuer.keys.sd_jwt", ca.Subject{OrganizationIdentifier: number, Name: strings.Repeat("手", 65)}, "64 characters"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := app.Request(box.ConfigFile, tt.key, tt.subject, false)
+			_, err := ca.Request(box.ConfigFile, tt.key, tt.subject, false)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
@@ -145,11 +146,11 @@ func TestRequestOfModuleKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Issuer.Keys.SDJWT = app.KeyConfig{PKCS11: &app.PKCS11Config{Module: "/lib/hsm.so", TokenLabel: "x", PIN: "pin", KeyLabel: "y"}, Chain: "chain.pem"}
+	cfg.Issuer.Keys.SDJWT = config.KeyList{{PKCS11: &config.PKCS11{Module: "/lib/hsm.so", TokenLabel: "x", PIN: "pin", KeyLabel: "y"}, Chain: "chain.pem"}}
 	data, err := yaml.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -157,8 +158,8 @@ func TestRequestOfModuleKey(t *testing.T) {
 	if err := os.WriteFile(box.ConfigFile, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	subject := app.Subject{OrganizationIdentifier: trusttest.CorporateNumber()}
-	if _, err := app.Request(box.ConfigFile, "issuer.keys.sd_jwt", subject, true); err == nil || !strings.Contains(err.Error(), "tools of the module") {
+	subject := ca.Subject{OrganizationIdentifier: trusttest.CorporateNumber()}
+	if _, err := ca.Request(box.ConfigFile, "issuer.keys.sd_jwt", subject, true); err == nil || !strings.Contains(err.Error(), "tools of the module") {
 		t.Errorf("generate: %v", err)
 	}
 }

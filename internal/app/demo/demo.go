@@ -21,6 +21,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/internal/telemetry"
@@ -152,8 +153,8 @@ func (d *demonstration) makeAuthorities(dir string) (err error) {
 	d.box, err = sandbox.New(dir, sandbox.Options{
 		Now: time.Now(), BatchSize: batchSize, StatusWindow: pace,
 		SignatureAnchors: d.jpki.Anchors(jpki.Signature),
-		JPKI: app.JPKIConfig{
-			CRLURL: d.crls.url(), CRLRefresh: app.Duration(pace), RecheckInterval: app.Duration(pace),
+		JPKI: config.JPKI{
+			CRLURL: d.crls.url(), CRLRefresh: config.Duration(pace), RecheckInterval: config.Duration(pace),
 		},
 	})
 	if err != nil {
@@ -169,7 +170,7 @@ func (d *demonstration) start(ctx context.Context, logs io.Writer) (started int,
 	start := time.Now()
 	go func() { d.ended <- d.crls.serve(ctx, d.jpki, d.box.TLS) }()
 	started++
-	cfg, err := app.LoadConfig(d.box.ConfigFile)
+	cfg, err := config.Load(d.box.ConfigFile)
 	if err != nil {
 		return started, err
 	}
@@ -193,7 +194,7 @@ func (d *demonstration) start(ctx context.Context, logs io.Writer) (started int,
 }
 
 // meetParties makes the wallet, the citizen's browser and the relying party.
-func (d *demonstration) meetParties(cfg *app.Config) (err error) {
+func (d *demonstration) meetParties(cfg *config.Config) (err error) {
 	pool := x509.NewCertPool()
 	pool.AddCert(d.box.TLSRoot)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}

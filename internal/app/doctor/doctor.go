@@ -18,13 +18,13 @@ import (
 
 // Target is a deployment. What is empty is not looked at.
 type Target struct {
-	// Issuer, Verifier and Provider are the identifiers, which are origins,
-	// byte for byte as wallets know them.
-	Issuer, Verifier, Provider string
+	// Issuers, Verifiers and Providers are identifiers, an origin or an origin
+	// and a path, byte for byte as wallets know them.
+	Issuers, Verifiers, Providers []string
 	// Roots are trusted for TLS beside those of the system.
 	Roots []*x509.Certificate
-	// APIToken lets the doctor start transactions at the verifier.
-	APIToken string
+	// APITokens let the doctor start transactions, by verifier.
+	APITokens map[string]string
 	// VerifierAnchors are those of request objects, IssuerAnchors those of
 	// status lists.
 	VerifierAnchors, IssuerAnchors []trust.Anchor
@@ -73,31 +73,51 @@ func Run(ctx context.Context, target Target, o Options, r *report.Report) {
 	d := &doctor{Report: r, target: target, opt: o, trusted: map[string]bool{}, roots: rootPool(target.Roots)}
 	d.client = newClient(o, d.roots)
 	defer d.client.close()
-	look := func(origin string, at func(context.Context, string)) {
-		if origin == "" || !d.origin(origin) || !d.tls(ctx, origin) {
-			return
+	reached := map[string]bool{}
+	look := func(ids []string, at func(context.Context, string)) {
+		for _, id := range ids {
+			if !d.wellFormed(id) {
+				continue
+			}
+			origin := originOf(id)
+			if _, seen := reached[origin]; !seen {
+				if reached[origin] = d.tls(ctx, origin); reached[origin] {
+					d.admin(ctx, origin)
+					d.absent(ctx, origin)
+				}
+			}
+			if reached[origin] {
+				at(ctx, id)
+			}
 		}
-		d.admin(ctx, origin)
-		at(ctx, origin)
 	}
-	look(target.Issuer, d.issuer)
-	look(target.Verifier, d.verifier)
-	look(target.Provider, d.provider)
+	look(target.Issuers, d.issuer)
+	look(target.Verifiers, d.verifier)
+	look(target.Providers, d.provider)
 	for _, list := range target.StatusLists {
 		d.statusList(ctx, list)
 	}
 }
 
-// origin checks the form of an identifier.
-func (d *doctor) origin(origin string) bool {
-	u, err := url.Parse(origin)
+// originOf returns scheme, host and port of a URL.
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// wellFormed checks the form of an identifier.
+func (d *doctor) wellFormed(id string) bool {
+	u, err := url.Parse(id)
 	switch {
 	case err != nil || u.Host == "":
-		d.Fault(origin, "give an origin such as https://issuer.example", "this is not a URL")
+		d.Fault(id, "give an origin such as https://issuer.example", "this is not a URL")
 	case u.Scheme != "https":
-		d.Fault(origin, "serve it over https, on this machine as well: wallets refuse http", "the scheme is not https")
-	case u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		d.Fault(origin, "give the origin alone, without a slash at the end: identifiers are compared byte for byte", "this is more than an origin")
+		d.Fault(id, "serve it over https, on this machine as well: wallets refuse http", "the scheme is not https")
+	case strings.HasSuffix(id, "/") || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		d.Fault(id, "give origin and path alone, without a slash at the end: identifiers are compared byte for byte", "this is more than an identifier")
 	default:
 		return true
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/check"
 	"github.com/tegata-id/tegata/internal/app/doctor"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
@@ -306,8 +306,8 @@ func weakCookie(_ *testing.T, _ *world, a *reply) {
 
 func target(w *world) doctor.Target {
 	return doctor.Target{
-		Issuer: w.box.Issuer, Verifier: w.box.Verifier, Provider: w.box.Provider, Roots: []*x509.Certificate{w.box.TLSRoot},
-		APIToken: w.box.APIToken, VerifierAnchors: []trust.Anchor{w.box.VerifierAnchor},
+		Issuers: []string{w.box.Issuer}, Verifiers: []string{w.box.Verifier}, Providers: []string{w.box.Provider},
+		Roots: []*x509.Certificate{w.box.TLSRoot}, APITokens: map[string]string{w.box.Verifier: w.box.APIToken}, VerifierAnchors: []trust.Anchor{w.box.VerifierAnchor},
 		IssuerAnchors: []trust.Anchor{w.box.IssuerAnchors[credentials.FormatSDJWTVC]},
 	}
 }
@@ -315,7 +315,7 @@ func target(w *world) doctor.Target {
 func examine(t *testing.T, target doctor.Target) *report.Report {
 	t.Helper()
 	r := &report.Report{}
-	doctor.Run(t.Context(), target, doctor.Options{Now: time.Now, Expiry: app.DefaultExpiry}, r)
+	doctor.Run(t.Context(), target, doctor.Options{Now: time.Now, Expiry: check.DefaultExpiry}, r)
 	return r
 }
 
@@ -393,7 +393,7 @@ func TestDoctorUnreachable(t *testing.T) {
 		"no URL":       {"issuer.example", "not a URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if r := examine(t, doctor.Target{Issuer: tc.origin}); !named(r, report.Fault, tc.origin, tc.what) {
+			if r := examine(t, doctor.Target{Issuers: []string{tc.origin}}); !named(r, report.Fault, tc.origin, tc.what) {
 				t.Error(text(r))
 			}
 		})

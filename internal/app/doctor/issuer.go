@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -12,7 +13,6 @@ import (
 
 // issuer looks at a credential issuer and its authorization server.
 func (d *doctor) issuer(ctx context.Context, id string) {
-	d.absent(ctx, id)
 	d.issuerMetadata(ctx, id)
 	d.serverMetadata(ctx, id)
 }
@@ -34,7 +34,7 @@ func (d *doctor) identifier(where, member, got, want string) bool {
 	case strings.EqualFold(strings.Replace(got, "http://", "https://", 1), want):
 		how = "is http"
 	}
-	d.Fault(where, "set origin in the configuration to exactly what wallets are told, and let the proxy pass the Host on unchanged",
+	d.Fault(where, "set origin and path in the configuration to exactly what wallets are told, and let the proxy pass the Host on unchanged",
 		"%s %s: it is %q, asked for was %q", member, how, got, want)
 	return false
 }
@@ -136,7 +136,9 @@ func (d *doctor) own(raw string) bool {
 
 func (d *doctor) mine(u *url.URL) bool {
 	origin := u.Scheme + "://" + u.Host
-	return origin == d.target.Issuer || origin == d.target.Verifier || origin == d.target.Provider
+	return slices.ContainsFunc(slices.Concat(d.target.Issuers, d.target.Verifiers, d.target.Providers), func(id string) bool {
+		return originOf(id) == origin
+	})
 }
 
 // endpoint sends an empty request to an endpoint, which must refuse it in the
@@ -204,7 +206,7 @@ func (d *doctor) absent(ctx context.Context, origin string) {
 		var document struct {
 			Issuer string `json:"issuer"`
 		}
-		if a.status == http.StatusOK && jose.UnmarshalJSON(a.body, &document) == nil && document.Issuer == origin {
+		if a.status == http.StatusOK && jose.UnmarshalJSON(a.body, &document) == nil && strings.HasPrefix(document.Issuer, origin) {
 			continue // somebody put it there on purpose
 		}
 		good = false

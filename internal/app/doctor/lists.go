@@ -10,7 +10,6 @@ import (
 
 // provider looks at a wallet provider.
 func (d *doctor) provider(ctx context.Context, origin string) {
-	d.absent(ctx, origin)
 	where := origin + "/challenges"
 	a, err := d.client.post(ctx, where, "application/json", nil, nil)
 	switch {

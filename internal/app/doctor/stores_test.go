@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/trust"
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/check"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/doctor"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
@@ -55,13 +56,13 @@ func publish(t *testing.T, w *world) {
 }
 
 // postgres returns the section of the configuration for a database.
-func postgres(t *testing.T, c database.Config) app.DatabaseConfig {
+func postgres(t *testing.T, c database.Config) config.Database {
 	t.Helper()
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte(c.Password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return app.DatabaseConfig{Driver: c.Driver, URL: c.URL, PasswordFile: password}
+	return config.Database{Driver: c.Driver, URL: c.URL, PasswordFile: password}
 }
 
 // TestDoctorConfiguration looks at a deployment through its configuration. The
@@ -75,7 +76,7 @@ func TestDoctorConfiguration(t *testing.T) {
 		t.Helper()
 		w.save(t)
 		on := doctor.Target{VerifierAnchors: []trust.Anchor{w.box.VerifierAnchor}}
-		return app.Doctor(t.Context(), w.box.ConfigFile, on, app.CheckOptions{Now: time.Now})
+		return doctor.Deployment(t.Context(), w.box.ConfigFile, on, check.Options{Now: time.Now})
 	}
 	honest := *w.cfg
 	r := run(t)
@@ -86,25 +87,25 @@ func TestDoctorConfiguration(t *testing.T) {
 		t.Errorf("the published status list was not looked at:\n%s", text(r))
 	}
 	for name, tc := range map[string]struct {
-		plant func(t *testing.T, c *app.Config)
+		plant func(t *testing.T, c *config.Config)
 		where string
 		what  string
 	}{
-		"Redis evicts": {func(t *testing.T, c *app.Config) {
+		"Redis evicts": {func(t *testing.T, c *config.Config) {
 			t.Helper()
-			c.Redis = &app.RedisConfig{Addresses: []string{sessiontest.StartRedis(t, "--maxmemory-policy", "allkeys-lru")}}
+			c.Redis = &config.Redis{Addresses: []string{sessiontest.StartRedis(t, "--maxmemory-policy", "allkeys-lru")}}
 		}, "redis", "allkeys-lru"},
-		"Redis away": {func(_ *testing.T, c *app.Config) { c.Redis = &app.RedisConfig{Addresses: []string{"127.0.0.1:1"}} }, "redis", "does not answer"},
-		"PostgreSQL acknowledges early": {func(t *testing.T, c *app.Config) {
+		"Redis away": {func(_ *testing.T, c *config.Config) { c.Redis = &config.Redis{Addresses: []string{"127.0.0.1:1"}} }, "redis", "does not answer"},
+		"PostgreSQL acknowledges early": {func(t *testing.T, c *config.Config) {
 			t.Helper()
 			c.Database = postgres(t, databasetest.NewServer(t, "-c", "synchronous_commit=off").NewDatabase(t))
 		}, "database", "synchronous_commit"},
-		"PostgreSQL not migrated": {func(t *testing.T, c *app.Config) {
+		"PostgreSQL not migrated": {func(t *testing.T, c *config.Config) {
 			t.Helper()
 			c.Database = postgres(t, databasetest.Shared(t).NewDatabase(t))
 		}, "database", "schema"},
-		"loopback not allowed": {func(_ *testing.T, c *app.Config) { c.Outbound.AllowLoopback = nil }, "outbound.allow_loopback", "may not read"},
-		"contradiction":        {func(_ *testing.T, c *app.Config) { c.Issuer = nil; c.Verifier = nil; c.Provider = nil }, "config", "one of issuer"},
+		"loopback not allowed": {func(_ *testing.T, c *config.Config) { c.Outbound.AllowLoopback = nil }, "outbound.allow_loopback", "may not read"},
+		"contradiction":        {func(_ *testing.T, c *config.Config) { c.Issuer = nil; c.Verifier = nil; c.Provider = nil }, "config", "one of issuer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spoiled := honest

@@ -40,31 +40,30 @@ type requestObject struct{ nonce, key string }
 
 // verifier looks at a verifier: its pages, and with the API's token at two of
 // its requests.
-func (d *doctor) verifier(ctx context.Context, origin string) {
-	d.absent(ctx, origin)
-	d.pages(ctx, origin)
-	if d.target.APIToken == "" {
-		d.Warn(origin, "give the configuration of the verifier, which names its token", "request objects were not looked at, because that takes the API's token")
+func (d *doctor) verifier(ctx context.Context, id string) {
+	d.pages(ctx, id)
+	if d.target.APITokens[id] == "" {
+		d.Warn(id, "give the configuration of the verifier, which names its token", "request objects were not looked at, because that takes the API's token")
 		return
 	}
-	if !d.trusted[origin] {
-		d.Warn(origin, "put TLS right first", "request objects were not looked at, because the API's token is not sent over TLS with a fault")
+	if !d.trusted[originOf(id)] {
+		d.Warn(id, "put TLS right first", "request objects were not looked at, because the API's token is not sent over TLS with a fault")
 		return
 	}
 	var objects []requestObject
 	for range 2 {
-		t, ok := d.start(ctx, origin)
+		t, ok := d.start(ctx, id)
 		if !ok {
 			return
 		}
-		object, ok := d.request(ctx, origin, t)
-		d.cancel(ctx, origin, t)
+		object, ok := d.request(ctx, id, t)
+		d.cancel(ctx, id, t)
 		if !ok {
 			return
 		}
 		objects = append(objects, object)
 	}
-	switch where := origin + "/requests"; {
+	switch where := id + "/requests"; {
 	case objects[0].key == objects[1].key:
 		d.Fault(where, "let nothing cache request objects, and run the released binary", "two requests have the same encryption key: HAIP 1.0 demands a new one for each")
 	case objects[0].nonce == objects[1].nonce:
@@ -77,42 +76,42 @@ func (d *doctor) verifier(ctx context.Context, origin string) {
 var presetID = regexp.MustCompile(`name="preset"[^>]*value="([A-Za-z0-9_.-]+)"`)
 
 // pages looks at the start page and at the cookie that it leads to.
-func (d *doctor) pages(ctx context.Context, origin string) {
-	a, ok := d.get(ctx, origin+"/", "text/html", "let the proxy forward everything under the origin to the service")
+func (d *doctor) pages(ctx context.Context, id string) {
+	a, ok := d.get(ctx, id+"/", "text/html", "let the proxy forward everything under the origin to the service")
 	if !ok {
 		return
 	}
-	d.cookies(origin+"/", a)
+	d.cookies(id+"/", a)
 	if a.header.Get("Content-Security-Policy") == "" {
-		d.Fault(origin+"/", "let the proxy pass Content-Security-Policy on", "the page has no Content-Security-Policy")
+		d.Fault(id+"/", "let the proxy pass Content-Security-Policy on", "the page has no Content-Security-Policy")
 	}
 	preset := presetID.FindSubmatch(a.body)
 	if preset == nil {
 		return
 	}
 	form := url.Values{"preset": {string(preset[1])}, "flow": {"cross_device"}}.Encode()
-	header := http.Header{"Origin": {origin}, "Sec-Fetch-Site": {"same-origin"}}
-	a, err := d.client.post(ctx, origin+"/start", "application/x-www-form-urlencoded", []byte(form), header)
+	header := http.Header{"Origin": {originOf(id)}, "Sec-Fetch-Site": {"same-origin"}}
+	a, err := d.client.post(ctx, id+"/start", "application/x-www-form-urlencoded", []byte(form), header)
 	switch {
 	case err != nil:
-		d.Fault(origin+"/start", "look at the log of the service and of the proxy", "no answer: %s", short(err))
+		d.Fault(id+"/start", "look at the log of the service and of the proxy", "no answer: %s", short(err))
 	case a.status == http.StatusServiceUnavailable:
-		d.Fault(origin+"/start", "look at /readyz of the admin listener, which names the store that is away", "the answer is 503: a store is away")
+		d.Fault(id+"/start", "look at /readyz of the admin listener, which names the store that is away", "the answer is 503: a store is away")
 	case a.status != http.StatusSeeOther:
-		d.Fault(origin+"/start", "let the proxy pass Origin and Host on unchanged", "a browser can't start: the answer is %d", a.status)
+		d.Fault(id+"/start", "let the proxy pass Origin and Host on unchanged", "a browser can't start: the answer is %d", a.status)
 	case a.header.Get("Set-Cookie") == "":
-		d.Fault(origin+"/start", "let the proxy pass Set-Cookie on unchanged", "no cookie is set, so the result would reach nobody")
+		d.Fault(id+"/start", "let the proxy pass Set-Cookie on unchanged", "no cookie is set, so the result would reach nobody")
 	default:
-		d.cookies(origin+"/start", a)
+		d.cookies(id+"/start", a)
 	}
 }
 
 // start creates a transaction as a relying party does.
-func (d *doctor) start(ctx context.Context, origin string) (transaction, bool) {
-	where := origin + "/api/transactions"
+func (d *doctor) start(ctx context.Context, id string) (transaction, bool) {
+	where := id + "/api/transactions"
 	var last *answer
 	for _, query := range queries() {
-		header := http.Header{"Authorization": {"Bearer " + d.target.APIToken}}
+		header := http.Header{"Authorization": {"Bearer " + d.target.APITokens[id]}}
 		a, err := d.client.post(ctx, where, "application/json", []byte(query), header)
 		if err != nil {
 			d.Fault(where, "let the proxy forward the path to the service", "no answer: %s", short(err))
@@ -138,21 +137,21 @@ func (d *doctor) start(ctx context.Context, origin string) (transaction, bool) {
 }
 
 // cancel takes the transaction back. If that fails, it ends by itself.
-func (d *doctor) cancel(ctx context.Context, origin string, t transaction) {
-	header := http.Header{"Authorization": {"Bearer " + d.target.APIToken}}
-	_, _ = d.client.do(ctx, http.MethodDelete, origin+"/api/transactions/"+url.PathEscape(t.ID), nil, header)
+func (d *doctor) cancel(ctx context.Context, id string, t transaction) {
+	header := http.Header{"Authorization": {"Bearer " + d.target.APITokens[id]}}
+	_, _ = d.client.do(ctx, http.MethodDelete, id+"/api/transactions/"+url.PathEscape(t.ID), nil, header)
 }
 
 // request fetches a request object and reads it as a wallet does.
-func (d *doctor) request(ctx context.Context, origin string, t transaction) (requestObject, bool) {
-	where := origin + "/requests"
+func (d *doctor) request(ctx context.Context, id string, t transaction) (requestObject, bool) {
+	where := id + "/requests"
 	link, err := openid4vp.ParseRequestLink(t.Link)
 	if err != nil {
 		d.Fault(where, "correct verifier.wallet_url", "the link is not acceptable: %s", err)
 		return requestObject{}, false
 	}
-	if !strings.HasPrefix(link.RequestURI, origin+"/") {
-		d.Fault(where, "set verifier.origin to the origin that wallets reach", "request_uri is not under %s", origin)
+	if !strings.HasPrefix(link.RequestURI, id+"/") {
+		d.Fault(where, "set verifier.origin to the origin that wallets reach", "request_uri is not under %s", id)
 		return requestObject{}, false
 	}
 	a, ok := d.get(ctx, link.RequestURI, openid4vp.RequestObjectMediaType, "let the proxy forward /requests/ to the service")
@@ -173,7 +172,7 @@ func (d *doctor) request(ctx context.Context, origin string, t transaction) (req
 		d.Fault(where, "run the released binary", "the request object is %s", err)
 		return requestObject{}, false
 	}
-	if !d.clientID(where, origin, link, jws, &claims) {
+	if !d.clientID(where, id, link, jws, &claims) {
 		return requestObject{}, false
 	}
 	d.judged(ctx, where, object, link)
@@ -221,18 +220,18 @@ func (d *doctor) signer(where string, jws *jose.Unverified) bool {
 
 // clientID holds the request object against the client identifier and the
 // origin.
-func (d *doctor) clientID(where, origin string, link openid4vp.RequestLink, jws *jose.Unverified, claims *openid4vp.AuthorizationRequest) bool {
+func (d *doctor) clientID(where, id string, link openid4vp.RequestLink, jws *jose.Unverified, claims *openid4vp.AuthorizationRequest) bool {
 	faults, leaf := d.Count("fault"), jws.Header.X5C[0]
 	const fix = "start new transactions after changing verifier.keys.request, and restart every replica with the same certificate"
 	if claims.ClientID != link.ClientID {
 		d.Fault(where, fix, "client_id of the request object is not that of the link")
 	}
 	response, err := url.Parse(claims.ResponseURI)
-	if err != nil || !strings.HasPrefix(claims.ResponseURI, origin+"/") {
-		d.Fault(where, "set verifier.origin to the origin that wallets reach", "response_uri %q is not under %s", claims.ResponseURI, origin)
+	if err != nil || !strings.HasPrefix(claims.ResponseURI, id+"/") {
+		d.Fault(where, "set verifier.origin to the origin that wallets reach", "response_uri %q is not under %s", claims.ResponseURI, id)
 		response = &url.URL{}
 	}
-	id, err := openid4vp.ParseClientID(claims.ClientID)
+	client, err := openid4vp.ParseClientID(claims.ClientID)
 	switch {
 	case err != nil:
 		d.Fault(where, fix, "client_id: %s", err)
@@ -241,7 +240,7 @@ func (d *doctor) clientID(where, origin string, link openid4vp.RequestLink, jws 
 			d.Fault(where, fix, "client_id is not the hash of the certificate that signed the request object")
 		}
 	case strings.HasPrefix(claims.ClientID, "x509_san_dns:"):
-		if leaf.VerifyHostname(id.Value) != nil || response.Hostname() != id.Value {
+		if leaf.VerifyHostname(client.Value) != nil || response.Hostname() != client.Value {
 			d.Fault(where, "use x509_hash, or a certificate with the host of the origin", "client_id, the certificate's name and the host of response_uri are not the same")
 		}
 	default:

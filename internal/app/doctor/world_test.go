@@ -23,6 +23,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/loopback"
 )
@@ -30,7 +31,7 @@ import (
 // world is a deployment behind proxies, which can be told to spoil one thing.
 type world struct {
 	box *sandbox.Sandbox
-	cfg *app.Config
+	cfg *config.Config
 
 	mu    sync.Mutex
 	fault fault
@@ -62,12 +63,12 @@ func newWorld(t *testing.T, o sandbox.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{box: box, cfg: cfg}
-	for _, role := range []*app.ListenConfig{&cfg.Issuer.ListenConfig, &cfg.Verifier.ListenConfig, &cfg.Provider.ListenConfig} {
+	for _, role := range []*config.Endpoint{&cfg.Issuer.Endpoint, &cfg.Verifier.Endpoint, &cfg.Provider.Endpoint} {
 		w.proxy(t, role)
 	}
 	w.save(t)
@@ -91,7 +92,7 @@ func (w *world) run(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- app.Serve(ctx, w.box.ConfigFile, io.Discard) }()
+	go func() { ended <- app.Serve(ctx, w.box.ConfigFile, io.Discard, nil) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -111,7 +112,7 @@ func (w *world) run(t *testing.T) {
 }
 
 // proxy takes the address of a role's origin and moves the role to another.
-func (w *world) proxy(t *testing.T, role *app.ListenConfig) {
+func (w *world) proxy(t *testing.T, role *config.Endpoint) {
 	t.Helper()
 	public, err := net.Listen("tcp", role.Listen)
 	if err != nil {
@@ -126,7 +127,7 @@ func (w *world) proxy(t *testing.T, role *app.ListenConfig) {
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "localhost"}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	key, err := keys.LoadFile(role.TLS.Key, role.TLS.Chain)
+	key, err := keys.LoadFile((*role.TLS)[0].Key, (*role.TLS)[0].Chain)
 	if err != nil {
 		t.Fatal(err)
 	}

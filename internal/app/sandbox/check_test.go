@@ -18,7 +18,8 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/check"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 )
@@ -28,7 +29,7 @@ type deployment struct {
 	*testing.T
 	box *sandbox.Sandbox
 	// cfg is written back by save.
-	cfg *app.Config
+	cfg *config.Config
 	now time.Time
 }
 
@@ -39,7 +40,7 @@ func newDeployment(t *testing.T, o sandbox.Options) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(box.ConfigFile)
+	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func (d *deployment) ca(o trusttest.CAOptions) *trusttest.CA {
 
 // replace puts another key and chain in place of the files of a key, followed
 // by further certificates.
-func (d *deployment) replace(c app.KeyConfig, issue func(trusttest.LeafOptions) (*keys.Key, error), o trusttest.LeafOptions, further ...*x509.Certificate) {
+func (d *deployment) replace(c config.Key, issue func(trusttest.LeafOptions) (*keys.Key, error), o trusttest.LeafOptions, further ...*x509.Certificate) {
 	d.Helper()
 	key, err := issue(o)
 	if err != nil {
@@ -125,7 +126,7 @@ func (d *deployment) anchorFile(ca *trusttest.CA) string {
 }
 
 // selfSigned replaces a certificate by one that the key signed itself.
-func (d *deployment) selfSigned(c app.KeyConfig) {
+func (d *deployment) selfSigned(c config.Key) {
 	d.Helper()
 	key, err := keys.LoadFile(c.Key, c.Chain)
 	if err != nil {
@@ -169,37 +170,37 @@ func TestCheck(t *testing.T) {
 		"admin on a role":      {func(d *deployment) { d.cfg.Admin = d.cfg.Issuer.Listen; d.save() }, report.Fault, "issuer.listen", "admin_listen"},
 		"admin for everybody":  {func(d *deployment) { d.cfg.Admin = "0.0.0.0:9090"; d.save() }, report.Warning, "admin_listen", "without authentication"},
 		"same origin":          {func(d *deployment) { d.cfg.Verifier.Origin = d.cfg.Issuer.Origin; d.save() }, report.Fault, "verifier.origin", "issuer.origin"},
-		"key missing":          {func(d *deployment) { _ = os.Remove(d.cfg.Issuer.Keys.SDJWT.Key) }, report.Fault, "issuer.keys.sd_jwt", "no such file"},
-		"key open to others":   {func(d *deployment) { d.chmod(d.cfg.Issuer.Keys.Status.Key, 0o644) }, report.Fault, "issuer.keys.status", "group or others"},
-		"key is none":          {func(d *deployment) { d.write(d.cfg.Issuer.Keys.Mdoc.Key, []byte("no key")) }, report.Fault, "issuer.keys.mdoc", ""},
-		"key of another":       {func(d *deployment) { d.cfg.Issuer.Keys.Mdoc.Key = d.cfg.Issuer.Keys.SDJWT.Key; d.save() }, report.Fault, "issuer.keys.mdoc", "another key"},
-		"chain missing":        {func(d *deployment) { _ = os.Remove(d.cfg.Verifier.Keys.Request.Chain) }, report.Fault, "verifier.keys.request", "no such file"},
+		"key missing":          {func(d *deployment) { _ = os.Remove(d.cfg.Issuer.Keys.SDJWT[0].Key) }, report.Fault, "issuer.keys.sd_jwt", "no such file"},
+		"key open to others":   {func(d *deployment) { d.chmod(d.cfg.Issuer.Keys.Status[0].Key, 0o644) }, report.Fault, "issuer.keys.status", "group or others"},
+		"key is none":          {func(d *deployment) { d.write(d.cfg.Issuer.Keys.Mdoc[0].Key, []byte("no key")) }, report.Fault, "issuer.keys.mdoc", ""},
+		"key of another":       {func(d *deployment) { d.cfg.Issuer.Keys.Mdoc[0].Key = d.cfg.Issuer.Keys.SDJWT[0].Key; d.save() }, report.Fault, "issuer.keys.mdoc", "another key"},
+		"chain missing":        {func(d *deployment) { _ = os.Remove(d.cfg.Verifier.Keys.Request[0].Chain) }, report.Fault, "verifier.keys.request", "no such file"},
 		"one key for two uses": {func(d *deployment) { d.cfg.Issuer.Keys.Status = d.cfg.Issuer.Keys.SDJWT; d.save() }, report.Warning, "issuer.keys.status", "same as issuer.keys.sd_jwt"},
 		"certificate expired": {func(d *deployment) {
 			ca := d.ca(trusttest.CAOptions{NotBefore: d.now.Add(-1000 * time.Hour)})
-			d.replace(d.cfg.Issuer.Keys.SDJWT, ca.IssueSDJWTSigner, trusttest.LeafOptions{Lifetime: 24 * time.Hour})
+			d.replace(d.cfg.Issuer.Keys.SDJWT[0], ca.IssueSDJWTSigner, trusttest.LeafOptions{Lifetime: 24 * time.Hour})
 		}, report.Fault, "issuer.keys.sd_jwt", "expired"},
 		"certificate not valid yet": {func(d *deployment) {
 			ca := d.ca(trusttest.CAOptions{})
-			d.replace(d.cfg.Issuer.Keys.SDJWT, ca.IssueSDJWTSigner, trusttest.LeafOptions{NotBefore: d.now.Add(time.Hour)})
+			d.replace(d.cfg.Issuer.Keys.SDJWT[0], ca.IssueSDJWTSigner, trusttest.LeafOptions{NotBefore: d.now.Add(time.Hour)})
 		}, report.Fault, "issuer.keys.sd_jwt", "not valid before"},
 		"certificate expires soon": {func(d *deployment) {
-			d.replace(*d.cfg.Issuer.TLS, d.box.TLS.IssueTLS, trusttest.LeafOptions{Lifetime: 20 * 24 * time.Hour})
+			d.replace((*d.cfg.Issuer.TLS)[0], d.box.TLS.IssueTLS, trusttest.LeafOptions{Lifetime: 20 * 24 * time.Hour})
 		}, report.Warning, "issuer.tls", "expires soon"},
 		"TLS for another host": {func(d *deployment) {
-			d.replace(*d.cfg.Issuer.TLS, d.box.TLS.IssueTLS, trusttest.LeafOptions{DNSNames: []string{"other.example"}})
+			d.replace((*d.cfg.Issuer.TLS)[0], d.box.TLS.IssueTLS, trusttest.LeafOptions{DNSNames: []string{"other.example"}})
 		}, report.Fault, "issuer.tls", "host"},
-		"self-signed leaf": {func(d *deployment) { d.selfSigned(d.cfg.Verifier.Keys.Request) }, report.Fault, "verifier.keys.request", "self-signed"},
+		"self-signed leaf": {func(d *deployment) { d.selfSigned(d.cfg.Verifier.Keys.Request[0]) }, report.Fault, "verifier.keys.request", "self-signed"},
 		"anchor in the chain": {func(d *deployment) {
 			ca := d.ca(trusttest.CAOptions{})
-			d.replace(d.cfg.Verifier.Keys.Request, ca.IssueVerifierAccess, trusttest.LeafOptions{}, ca.Certificate)
+			d.replace(d.cfg.Verifier.Keys.Request[0], ca.IssueVerifierAccess, trusttest.LeafOptions{}, ca.Certificate)
 		}, report.Fault, "verifier.keys.request", "anchor"},
 		"certificate of another use": {func(d *deployment) {
-			d.replace(d.cfg.Issuer.Keys.SDJWT, d.box.TLS.IssueTLS, trusttest.LeafOptions{})
+			d.replace(d.cfg.Issuer.Keys.SDJWT[0], d.box.TLS.IssueTLS, trusttest.LeafOptions{})
 		}, report.Fault, "issuer.keys.sd_jwt", "extended key usage"},
 		"mdoc signer under no IACA": {func(d *deployment) {
 			ca := d.ca(trusttest.CAOptions{Profile: trusttest.IACA, Edit: func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 3, false }})
-			d.replace(d.cfg.Issuer.Keys.Mdoc, ca.IssueMdocSigner, trusttest.LeafOptions{})
+			d.replace(d.cfg.Issuer.Keys.Mdoc[0], ca.IssueMdocSigner, trusttest.LeafOptions{})
 			d.cfg.Verifier.Issuers[1].File = d.anchorFile(ca)
 			d.save()
 		}, report.Fault, "issuer.keys.mdoc", ""},
@@ -212,8 +213,8 @@ func TestCheck(t *testing.T) {
 			d.write(d.cfg.SessionKeys, []byte("a text of more than sixteen characters"))
 			d.save()
 		}, report.Fault, "session_keys_file", ""},
-		"redis without keys":      {func(d *deployment) { d.cfg.Redis = &app.RedisConfig{Addresses: []string{"127.0.0.1:6379"}}; d.save() }, report.Fault, "session_keys_file", "redis"},
-		"redis without port":      {func(d *deployment) { d.cfg.Redis = &app.RedisConfig{Addresses: []string{"redis"}}; d.save() }, report.Fault, "redis.addresses", "host:port"},
+		"redis without keys":      {func(d *deployment) { d.cfg.Redis = &config.Redis{Addresses: []string{"127.0.0.1:6379"}}; d.save() }, report.Fault, "session_keys_file", "redis"},
+		"redis without port":      {func(d *deployment) { d.cfg.Redis = &config.Redis{Addresses: []string{"redis"}}; d.save() }, report.Fault, "redis.addresses", "host:port"},
 		"folder of the database":  {func(d *deployment) { d.cfg.Database.Path = d.path("nowhere/tegata.db"); d.save() }, report.Fault, "database.path", "folder"},
 		"database open to others": {func(d *deployment) { d.write(d.cfg.Database.Path, nil); d.chmod(d.cfg.Database.Path, 0o644) }, report.Fault, "database.path", "others"},
 		"anchor file missing":     {func(d *deployment) { _ = os.Remove(d.cfg.Verifier.Issuers[0].File) }, report.Fault, "verifier.issuers[0]", "no such file"},
@@ -224,7 +225,7 @@ func TestCheck(t *testing.T) {
 			d.save()
 		}, report.Fault, "verifier.issuers", "same certificate"},
 		"anchor is no CA": {func(d *deployment) {
-			d.cfg.Issuer.WalletProviders[0].File = d.cfg.Provider.Keys.Attestation.Chain
+			d.cfg.Issuer.WalletProviders[0].File = d.cfg.Provider.Keys.Attestation[0].Chain
 			d.save()
 		}, report.Fault, "issuer.wallet_providers[0]", "CA"},
 		"anchor expired": {func(d *deployment) {
@@ -236,7 +237,7 @@ func TestCheck(t *testing.T) {
 		"allow-list malformed": {func(d *deployment) { d.cfg.Outbound.AllowLoopback = []string{"localhost"}; d.save() }, report.Fault, "outbound.allow_loopback", "host:port"},
 		"no anchors of JPKI":   {func(d *deployment) { d.cfg.Issuer.JPKI.Throwaway = false; d.save() }, report.Fault, "issuer.jpki.signature_anchors", "needed"},
 		"JPKI anchor of no JPKI": {func(d *deployment) {
-			d.cfg.Issuer.JPKI = app.JPKIConfig{CRLURL: "https://crl.example", SignatureAnchors: []app.AnchorConfig{{File: d.anchorFile(d.ca(trusttest.CAOptions{}))}}}
+			d.cfg.Issuer.JPKI = config.JPKI{CRLURL: "https://crl.example", SignatureAnchors: []config.Anchor{{File: d.anchorFile(d.ca(trusttest.CAOptions{}))}}}
 			d.save()
 		}, report.Fault, "issuer.jpki.signature_anchors", "not of the CA"},
 	} {
@@ -244,7 +245,7 @@ func TestCheck(t *testing.T) {
 			t.Parallel()
 			d := newDeployment(t, sandbox.Options{})
 			tc.plant(d)
-			r := app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+			r := check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now})
 			if !named(r, tc.level, tc.where, tc.what) {
 				t.Errorf("no %s about %q at %s in\n%s", tc.level, tc.what, tc.where, text(r))
 			}
@@ -262,10 +263,10 @@ func TestCheckProduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDeployment(t, sandbox.Options{SignatureAnchors: nation.Anchors(jpki.Signature), JPKI: app.JPKIConfig{CRLURL: "https://crl.example"}})
-	d.cfg.Mode = app.ModeProduction
+	d := newDeployment(t, sandbox.Options{SignatureAnchors: nation.Anchors(jpki.Signature), JPKI: config.JPKI{CRLURL: "https://crl.example"}})
+	d.cfg.Mode = config.ModeProduction
 	d.save()
-	r := app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+	r := check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now})
 	for _, want := range [][2]string{
 		{"issuer.origin", "loopback"}, {"verifier.origin", "loopback"}, {"wallet_provider.origin", "loopback"},
 		{"wallet_provider.software_platform", "production"}, {"issuer.jpki.signature_anchors", "test CA"},
@@ -281,7 +282,7 @@ func TestCheckProduction(t *testing.T) {
 func TestCheckAll(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, sandbox.Options{})
-	r := app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+	r := check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now})
 	if r.Count(report.Fault) != 0 || r.Count(report.Warning) != 0 || r.Count(report.OK) < 15 || r.ExitCode() != 0 {
 		t.Errorf("honest sandbox:\n%s", text(r))
 	}
@@ -289,11 +290,11 @@ func TestCheckAll(t *testing.T) {
 	d.cfg.Outbound.AllowLoopback = nil
 	d.save()
 	d.append(d.box.ConfigFile, "colour: red\nshape: round\n")
-	d.chmod(d.cfg.Issuer.Keys.SDJWT.Key, 0o644)
-	_ = os.Remove(d.cfg.Issuer.Keys.Mdoc.Key)
-	d.selfSigned(d.cfg.Verifier.Keys.Request)
+	d.chmod(d.cfg.Issuer.Keys.SDJWT[0].Key, 0o644)
+	_ = os.Remove(d.cfg.Issuer.Keys.Mdoc[0].Key)
+	d.selfSigned(d.cfg.Verifier.Keys.Request[0])
 	d.write(d.cfg.Provider.Secret, []byte("x"))
-	r = app.Check(t.Context(), d.box.ConfigFile, app.CheckOptions{Now: time.Now})
+	r = check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now})
 	for _, want := range []string{"colour", "shape", "2 to 100", "group or others", "no such file", "self-signed", "16 characters", "may not read"} {
 		if !named(r, report.Fault, "", want) {
 			t.Errorf("no fault about %s in\n%s", want, text(r))
@@ -330,7 +331,7 @@ func TestCheckNamesEveryFile(t *testing.T) {
 	if err := os.WriteFile(path, example, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := app.LoadConfig(path)
+	cfg, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +339,7 @@ func TestCheckNamesEveryFile(t *testing.T) {
 	if len(files) < 25 {
 		t.Fatalf("the example names only %d files", len(files))
 	}
-	r := app.Check(t.Context(), path, app.CheckOptions{Now: time.Now})
+	r := check.Run(t.Context(), path, check.Options{Now: time.Now})
 	for _, file := range files {
 		if !slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Level == report.Fault && f.File == file }) {
 			t.Errorf("%s is missing, and no fault says so", file)

@@ -8,19 +8,15 @@ package sandbox
 import (
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/loopback"
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -39,7 +35,7 @@ type Options struct {
 	RedisTimeout time.Duration
 	// JPKI configures how the issuer checks JPKI certificates. The zero value
 	// makes a throwaway JPKI inside the issuer's process.
-	JPKI app.JPKIConfig
+	JPKI config.JPKI
 	// SignatureAnchors, if not empty, are written to a file and take the place
 	// of JPKI.SignatureAnchors.
 	SignatureAnchors []trust.Anchor
@@ -69,6 +65,11 @@ type Sandbox struct {
 	VerifierAnchor trust.Anchor
 	// AdminToken creates offers, APIToken asks the verifier.
 	AdminToken, APIToken string
+
+	cas    *authorities
+	config *config.Config
+	// origins are those of the tenants in files of their own, by role.
+	origins map[string]config.Endpoint
 }
 
 // authorities are the CAs of a sandbox.
@@ -99,15 +100,8 @@ func New(dir string, o Options) (*Sandbox, error) {
 	}
 	s.VerifierAnchor = cas.access.Anchor()
 	w := &writer{dir: dir}
-	config := s.config(w, cas, addresses, o)
-	if w.err != nil {
-		return nil, w.err
-	}
-	data, err := yaml.Marshal(config)
-	if err != nil {
-		return nil, err
-	}
-	w.file("tegata.yaml", data)
+	s.cas, s.config = cas, s.write(w, cas, addresses, o)
+	w.yaml("tegata.yaml", s.config)
 	return s, w.err
 }
 
@@ -133,117 +127,86 @@ func newAuthorities(notBefore time.Time) (*authorities, error) {
 	return &cas, nil
 }
 
-// config writes the files and returns the configuration that names them.
-func (s *Sandbox) config(w *writer, cas *authorities, addresses []string, o Options) *app.Config {
+// write writes the files and returns the configuration that names them.
+func (s *Sandbox) write(w *writer, cas *authorities, addresses []string, o Options) *config.Config {
 	host := trusttest.LeafOptions{DNSNames: []string{"localhost", "127.0.0.1"}}
-	listen := func(role, address string) app.ListenConfig {
+	listen := func(role, address string) config.Endpoint {
 		tls := w.key("tls-"+role, must(w, cas.tls.IssueTLS, host))
-		return app.ListenConfig{Tenant: "sandbox", Listen: address, Origin: "https://" + address, TLS: &tls}
+		return config.Endpoint{Tenant: "sandbox", Listen: address, Origin: "https://" + address, TLS: &tls}
 	}
 	s.AdminToken, s.APIToken = rand.Text()+rand.Text(), rand.Text()+rand.Text()
 
-	c := &app.Config{Mode: app.ModeTest}
+	c := &config.Config{Mode: config.ModeTest}
 	c.Log.Format = "text"
 	c.Database.Path = w.path("tegata.db")
 	c.Outbound.Roots = w.certificate("tls-root", s.TLSRoot)
 	c.Outbound.AllowLoopback = append(append([]string{}, addresses...), o.Outbound...)
 	if o.Redis != "" {
-		c.Redis = &app.RedisConfig{Addresses: []string{o.Redis}, Prefix: "tegata:", Timeout: app.Duration(o.RedisTimeout)}
+		c.Redis = &config.Redis{Addresses: []string{o.Redis}, Prefix: "tegata:", Timeout: config.Duration(o.RedisTimeout)}
 		c.SessionKeys = w.file("session.keys", session.NewRandomKeys().Encode())
 	}
 
-	c.Issuer = &app.IssuerConfig{
-		ListenConfig: listen("issuer", addresses[0]),
-		NameJA:       "手形市（試験環境）", NameEN: "Tegata City (sandbox)",
+	c.Issuer = &config.Issuer{
+		Endpoint: listen("issuer", addresses[0]),
+		NameJA:   "手形市（試験環境）", NameEN: "Tegata City (sandbox)",
 		AdminToken:      w.file("issuer-admin.token", []byte(s.AdminToken)),
 		Secret:          w.secret("issuer.secret"),
-		WalletProviders: []app.AnchorConfig{{File: w.certificate("wallet-provider-ca", cas.provider.Certificate)}},
+		WalletProviders: []config.Anchor{{File: w.certificate("wallet-provider-ca", cas.provider.Certificate)}},
 		JPKI:            o.JPKI,
 		BatchSize:       o.BatchSize,
-		StatusWindow:    app.Duration(o.StatusWindow),
+		StatusWindow:    config.Duration(o.StatusWindow),
 	}
-	c.Issuer.Keys.SDJWT = w.key("sd-jwt", must(w, cas.issuing.IssueSDJWTSigner, trusttest.LeafOptions{}))
-	c.Issuer.Keys.Mdoc = w.key("mdoc", must(w, cas.iaca.IssueMdocSigner, trusttest.LeafOptions{}))
-	c.Issuer.Keys.Status = w.key("status", must(w, cas.issuing.IssueStatusSigner, trusttest.LeafOptions{}))
+	cas.issuerKeys(w, c.Issuer)
 	if len(o.SignatureAnchors) > 0 {
 		c.Issuer.JPKI.SignatureAnchors = nil
 		for i, anchor := range o.SignatureAnchors {
 			file := w.certificate(fmt.Sprintf("jpki-signature-%d", i), anchor.Certificate)
-			c.Issuer.JPKI.SignatureAnchors = append(c.Issuer.JPKI.SignatureAnchors, app.AnchorConfig{File: file, Jurisdiction: "JP"})
+			c.Issuer.JPKI.SignatureAnchors = append(c.Issuer.JPKI.SignatureAnchors, config.Anchor{File: file, Jurisdiction: "JP"})
 		}
 	} else if o.JPKI.CRLURL == "" {
 		c.Issuer.JPKI.Throwaway = true
 	}
 
-	c.Verifier = &app.VerifierConfig{
-		ListenConfig: listen("verifier", addresses[1]),
-		NameJA:       "手形銀行（試験環境）", NameEN: "Tegata Bank (sandbox)",
+	c.Verifier = &config.Verifier{
+		Endpoint: listen("verifier", addresses[1]),
+		NameJA:   "手形銀行（試験環境）", NameEN: "Tegata Bank (sandbox)",
 		APIToken: w.file("verifier-api.token", []byte(s.APIToken)),
-		Issuers: []app.AnchorConfig{
+		Issuers: []config.Anchor{
 			{File: w.certificate("issuing-ca", cas.issuing.Certificate), Jurisdiction: "JP", Formats: []string{string(credentials.FormatSDJWTVC)}},
 			{File: w.certificate("iaca", cas.iaca.Certificate), Jurisdiction: "JP", Formats: []string{string(credentials.FormatMdoc)}},
 		},
 	}
-	c.Verifier.Keys.Request = w.key("request", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{
-		DNSNames: []string{"127.0.0.1"}, Organization: "手形銀行", OrganizationIdentifier: "NTRJP-" + trust.CorporateNumber("100401098765"),
-	}))
+	cas.verifierKeys(w, c.Verifier)
 
-	c.Provider = &app.ProviderConfig{
-		ListenConfig: listen("provider", addresses[2]),
-		ClientID:     "tegata-sandbox-wallet", WalletName: "手形ウォレット",
+	c.Provider = &config.Provider{
+		Endpoint: listen("provider", addresses[2]),
+		ClientID: "tegata-sandbox-wallet", WalletName: "手形ウォレット",
 		AdminToken:       w.file("provider-admin.token", []byte(rand.Text()+rand.Text())),
 		Secret:           w.secret("provider.secret"),
 		SoftwarePlatform: true,
 	}
-	c.Provider.Keys.Attestation = w.key("attestation", must(w, cas.provider.IssueWalletProvider, trusttest.LeafOptions{}))
+	cas.providerKeys(w, c.Provider)
 	return c
+}
+
+func (cas *authorities) issuerKeys(w *writer, c *config.Issuer) {
+	c.Keys.SDJWT = w.key("sd-jwt", must(w, cas.issuing.IssueSDJWTSigner, trusttest.LeafOptions{}))
+	c.Keys.Mdoc = w.key("mdoc", must(w, cas.iaca.IssueMdocSigner, trusttest.LeafOptions{}))
+	c.Keys.Status = w.key("status", must(w, cas.issuing.IssueStatusSigner, trusttest.LeafOptions{}))
+}
+
+func (cas *authorities) verifierKeys(w *writer, c *config.Verifier) {
+	c.Keys.Request = w.key("request", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{
+		DNSNames: []string{"127.0.0.1"}, Organization: "手形銀行", OrganizationIdentifier: "NTRJP-" + trust.CorporateNumber("100401098765"),
+	}))
+}
+
+func (cas *authorities) providerKeys(w *writer, c *config.Provider) {
+	c.Keys.Attestation = w.key("attestation", must(w, cas.provider.IssueWalletProvider, trusttest.LeafOptions{}))
 }
 
 func must(w *writer, issue func(trusttest.LeafOptions) (*keys.Key, error), o trusttest.LeafOptions) *keys.Key {
 	key, err := issue(o)
 	w.fail(err)
 	return key
-}
-
-// writer writes the files of a sandbox and remembers the first error.
-type writer struct {
-	dir string
-	err error
-}
-
-func (w *writer) fail(err error) {
-	if w.err == nil {
-		w.err = err
-	}
-}
-
-func (w *writer) path(name string) string { return filepath.Join(w.dir, name) }
-
-func (w *writer) file(name string, data []byte) string {
-	if w.err == nil {
-		w.fail(os.WriteFile(w.path(name), data, 0o600))
-	}
-	return w.path(name)
-}
-
-func (w *writer) secret(name string) string {
-	var secret [32]byte
-	_, _ = rand.Read(secret[:])
-	return w.file(name, []byte(hex.EncodeToString(secret[:])+"\n"))
-}
-
-func (w *writer) certificate(name string, c *x509.Certificate) string {
-	return w.file(name+".pem", keys.EncodeChainPEM([]*x509.Certificate{c}))
-}
-
-func (w *writer) key(name string, key *keys.Key) app.KeyConfig {
-	if w.err != nil {
-		return app.KeyConfig{}
-	}
-	pem, err := keys.EncodeKeyPEM(key.Signer)
-	w.fail(err)
-	return app.KeyConfig{
-		Key:   w.file(name+".key.pem", pem),
-		Chain: w.file(name+".chain.pem", keys.EncodeChainPEM(key.Chain)),
-	}
 }

@@ -22,7 +22,7 @@ func TestServe(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- app.Serve(ctx, box.ConfigFile, t.Output()) }()
+	go func() { ended <- app.Serve(ctx, box.ConfigFile, t.Output(), nil) }()
 
 	pool := x509.NewCertPool()
 	pool.AddCert(box.TLSRoot)

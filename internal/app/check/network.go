@@ -1,20 +1,23 @@
-package app
+package check
 
 import (
 	"errors"
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/fetch"
 )
 
 // checkListeners looks at the addresses that the process would listen on.
 func (k *checker) checkListeners() {
-	for _, l := range k.cfg.listeners() {
-		if _, _, err := net.SplitHostPort(l.Listen); l.Listen != "" && err != nil {
-			k.add(l.name+".listen", k.file, "write host:port, for example 0.0.0.0:8443", err.Error())
+	for _, t := range k.cfg.Tenants() {
+		address := t.Listen
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			k.add(t.Name()+".listen", t.File, "write host:port, for example 0.0.0.0:8443", err.Error())
 		}
 	}
 	if k.cfg.Admin == "" {
@@ -55,12 +58,24 @@ func (k *checker) checkOutbound() {
 		}
 		k.OK("outbound", "the %s may read the status lists of the %s", who, whose)
 	}
-	if k.cfg.Issuer != nil && k.cfg.Verifier != nil {
-		reads("verifier", "issuer", k.cfg.Issuer.Origin)
+	// Origins are looked at once: many tenants share one.
+	seen := map[string]bool{}
+	for _, reader := range k.cfg.Tenants() {
+		for _, read := range k.cfg.Tenants() {
+			who, whose := reading[reader.Role+" "+read.Role], strings.ReplaceAll(read.Role, "_", " ")
+			if who == "" || seen[who+read.Origin] {
+				continue
+			}
+			seen[who+read.Origin] = true
+			reads(who, whose, read.Origin)
+		}
 	}
-	if k.cfg.Issuer != nil && k.cfg.Provider != nil {
-		reads("issuer", "wallet provider", k.cfg.Provider.Origin)
-	}
+}
+
+// reading has which role reads the status lists of which.
+var reading = map[string]string{
+	config.RoleVerifier + " " + config.RoleIssuer: "verifier",
+	config.RoleIssuer + " " + config.RoleProvider: "issuer",
 }
 
 // fixBlocked says what to change so that an address may be read.

@@ -1,4 +1,4 @@
-package app
+package ca
 
 import (
 	"crypto/rand"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/app/config"
 )
 
 // Subject is who a certificate shall name. Empty fields have defaults from the
@@ -39,72 +40,80 @@ var uses = map[string]string{
 }
 
 // Request returns a certificate signing request (PKCS #10 in PEM) for a key of
-// a configuration file, which is named like issuer.keys.sd_jwt or issuer.tls.
+// a configuration file, which is named like issuer.keys.sd_jwt or issuer.tls; in
+// a file of its own, like city-tegata/issuer.keys.sd_jwt. Of several keys of one
+// use it is the last unless the number follows: issuer.keys.sd_jwt[0].
 // The key needs no certificates yet. With generate, a key file that does not
 // exist is made first; keys in hardware modules are made with the tools of the
 // module.
 func Request(path, name string, s Subject, generate bool) ([]byte, error) {
-	c, err := LoadConfig(path)
+	c, err := config.Load(path)
 	if err != nil {
 		return nil, err
 	}
-	config, err := c.keyNamed(name)
+	tenant, use, key, err := keyNamed(c, name)
 	if err != nil {
 		return nil, err
 	}
-	template, err := c.request(name, s)
+	template, err := template(tenant, use, s)
 	if err != nil {
 		return nil, err
 	}
 	if generate {
-		if err := generateKey(config); err != nil {
+		if err := generateKey(key); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	var ring keyring
-	defer func() { _ = ring.close() }()
-	unchained := *config
+	var ring config.Keyring
+	defer func() { _ = ring.Close() }()
+	unchained := *key
 	unchained.Chain = ""
-	key, err := ring.open(unchained)
+	opened, err := ring.Open(unchained)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, template, key.Signer)
+	der, err := x509.CreateCertificateRequest(rand.Reader, template, opened.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
 }
 
-// keyNamed returns a key of the configuration that is set.
-func (c *Config) keyNamed(name string) (*KeyConfig, error) {
+// keyNamed returns a key of the configuration that is set, its tenant and its
+// use.
+func keyNamed(c *config.Config, name string) (tenant config.Tenant, use string, key *config.Key, err error) {
 	var known []string
-	for _, key := range c.allKeys() {
-		if key.config.Key == "" && key.config.PKCS11 == nil {
-			continue
+	for _, t := range c.Tenants() {
+		for _, named := range t.Keys() {
+			list := *named.List
+			for n := range list {
+				if list[n].Key == "" && list[n].PKCS11 == nil {
+					continue
+				}
+				full := t.Name() + "." + named.Use
+				if name == fmt.Sprintf("%s[%d]", full, n) || name == full && n == len(list)-1 {
+					return t, named.Use, &list[n], nil
+				}
+				if n == len(list)-1 {
+					known = append(known, full)
+				}
+			}
 		}
-		if key.name == name {
-			return key.config, nil
-		}
-		known = append(known, key.name)
 	}
-	return nil, fmt.Errorf("the configuration has no key %q, only %s", name, strings.Join(known, ", "))
+	return tenant, "", nil, fmt.Errorf("the configuration has no key %q, only %s", name, strings.Join(known, ", "))
 }
 
-// request returns the request for the key of a name, with defaults filled in.
-func (c *Config) request(name string, s Subject) (*x509.CertificateRequest, error) {
-	role, use, _ := strings.Cut(name, ".")
+// template returns the request for a key, with defaults filled in.
+func template(t config.Tenant, use string, s Subject) (*x509.CertificateRequest, error) {
 	use = strings.TrimPrefix(use, "keys.")
-	var origin, organization string
-	switch role {
-	case "issuer":
-		origin, organization = c.Issuer.Origin, c.Issuer.NameJA
-	case "verifier":
-		origin, organization = c.Verifier.Origin, c.Verifier.NameJA
-	default:
-		origin = c.Provider.Origin
+	organization := ""
+	switch {
+	case t.Issuer != nil:
+		organization = t.Issuer.NameJA
+	case t.Verifier != nil:
+		organization = t.Verifier.NameJA
 	}
-	host, err := url.Parse(origin)
+	host, err := url.Parse(t.Origin)
 	if err != nil {
 		return nil, err
 	}
@@ -115,19 +124,19 @@ func (c *Config) request(name string, s Subject) (*x509.CertificateRequest, erro
 		s.Organization = organization
 	}
 	template := &x509.CertificateRequest{}
-	if use == "tls" || use == "request" {
+	if use == config.UseTLS || use == "request" {
 		if ip := net.ParseIP(host.Hostname()); ip != nil {
 			template.IPAddresses = []net.IP{ip}
 		} else {
 			template.DNSNames = []string{host.Hostname()}
 		}
 	}
-	if s.Name == "" && use == "tls" {
+	if s.Name == "" && use == config.UseTLS {
 		s.Name = host.Hostname()
 	} else if s.Name == "" {
 		s.Name = strings.TrimSpace(s.Organization + " " + uses[use])
 	}
-	template.Subject, err = s.encode(use != "tls")
+	template.Subject, err = s.encode(use != config.UseTLS)
 	return template, err
 }
 
@@ -158,7 +167,7 @@ func (s Subject) encode(signer bool) (pkix.Name, error) {
 }
 
 // generateKey makes the key file of a configuration unless there is one.
-func generateKey(c *KeyConfig) error {
+func generateKey(c *config.Key) error {
 	if c.PKCS11 != nil {
 		return errors.New("keys in hardware modules are made with the tools of the module")
 	}

@@ -1,4 +1,5 @@
-package app
+// Package check examines a configuration without running it.
+package check
 
 import (
 	"context"
@@ -16,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -23,8 +25,8 @@ import (
 // DefaultExpiry is how long before the end of a certificate a warning is given.
 const DefaultExpiry = 30 * 24 * time.Hour
 
-// CheckOptions say what Check can't read from the configuration.
-type CheckOptions struct {
+// Options say what Run can't read from the configuration.
+type Options struct {
 	Now func() time.Time
 	// Expiry is how long before its end a certificate is warned about;
 	// DefaultExpiry if zero.
@@ -37,34 +39,33 @@ type CheckOptions struct {
 // checker collects what is found about one configuration.
 type checker struct {
 	report.Report
-	cfg  *Config
+	cfg  *config.Config
 	file string
 	now  time.Time
-	opt  CheckOptions
-	keys keyring
+	opt  Options
+	keys config.Keyring
 	// anchors are all trust anchors that could be read.
 	anchors []*x509.Certificate
 	// held maps fingerprints of keys and secrets to where they are used.
 	held map[string]string
 }
 
-// Check reports every fault of a configuration that can be known without
-// running it. It opens every file with the functions that [New] uses, and
+// Run reports every fault of a configuration that can be known without running
+// it. It opens every file with the functions that the process itself uses, and
 // changes nothing.
-func Check(ctx context.Context, path string, o CheckOptions) *report.Report {
+func Run(ctx context.Context, path string, o Options) *report.Report {
 	if o.Expiry == 0 {
 		o.Expiry = DefaultExpiry
 	}
 	k := &checker{file: path, now: o.Now(), opt: o, held: map[string]string{}, anchors: o.Anchors}
-	defer func() { _ = k.keys.close() }()
+	defer func() { _ = k.keys.Close() }()
 	if !k.decode() {
 		return &k.Report
 	}
-	for _, err := range flatten(k.cfg.validate()) {
+	for _, err := range flatten(k.cfg.Validate()) {
 		k.invalid(err)
 	}
-	k.cfg.resolve(filepath.Dir(path))
-	if _, err := newLogger(k.cfg.Log, io.Discard); err != nil {
+	if _, err := k.cfg.Log.Logger(io.Discard); err != nil {
 		k.invalid(err)
 	}
 	k.checkAnchors()
@@ -76,37 +77,53 @@ func Check(ctx context.Context, path string, o CheckOptions) *report.Report {
 	return &k.Report
 }
 
-// decode reads the file. It returns false if there is nothing to go on with.
+// decode reads the files. It returns false if there is nothing to go on with.
 func (k *checker) decode() bool {
-	cfg, err := decodeConfig(k.file)
-	var mistakes *yaml.TypeError
-	switch {
-	case err == nil:
-	case errors.As(err, &mistakes):
-		for _, text := range mistakes.Errors {
-			k.add(k.file, k.file, "correct the line; deploy/tegata.example.yaml has every key", text)
-		}
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission):
-		k.add("config", k.file, fixFile(err, k.file), err.Error())
-		return false
-	default:
-		k.add("config", k.file, "write one YAML document as in deploy/tegata.example.yaml", err.Error())
-		return false
+	cfg, err := config.Decode(k.file)
+	for _, err := range flatten(err) {
+		k.unreadable(err)
 	}
 	k.cfg = cfg
-	return true
+	return cfg != nil
+}
+
+// unreadable adds what is wrong with one of the files.
+func (k *checker) unreadable(err error) {
+	var (
+		of       *config.FileError
+		mistakes *yaml.TypeError
+		file     = k.file
+	)
+	if errors.As(err, &of) {
+		file, err = of.File, of.Err
+	}
+	switch {
+	case errors.As(err, &mistakes):
+		for _, text := range mistakes.Errors {
+			k.add(file, file, "correct the line; deploy/tegata.example.yaml has every key", text)
+		}
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission):
+		k.add("config", file, fixFile(err, file), err.Error())
+	default:
+		k.add("config", file, "write one YAML document as in deploy/tegata.example.yaml", err.Error())
+	}
 }
 
 func (k *checker) add(where, file, fix, what string) {
 	k.Add(report.Finding{Level: report.Fault, Where: where, File: file, What: what, Fix: fix})
 }
 
-// invalid adds an error of validate, whose text is the key, a colon and what is
-// wrong with it.
+// invalid adds an error of Validate, or one whose text is the key, a colon and
+// what is wrong with it.
 func (k *checker) invalid(err error) {
-	where, what, ok := strings.Cut(strings.TrimSpace(err.Error()), ": ")
+	var fault *config.Fault
+	if errors.As(err, &fault) {
+		k.add(fault.Key, fault.File, "correct "+fault.Key+" in "+fault.File, fault.Text)
+		return
+	}
+	where, what, ok := strings.Cut(err.Error(), ": ")
 	if !ok {
-		where, what = "config", strings.TrimSpace(err.Error())
+		where, what = "config", err.Error()
 	}
 	k.add(where, k.file, "correct "+where+" in "+k.file, what)
 }
@@ -158,7 +175,7 @@ func fixFile(err error, file string) string {
 		return "name the file in the configuration"
 	case errors.Is(err, fs.ErrNotExist):
 		return "create " + file + ", or correct the path"
-	case errors.Is(err, keys.ErrPermissions), errors.Is(err, errReadable):
+	case errors.Is(err, keys.ErrPermissions), errors.Is(err, config.ErrReadable):
 		return "chmod 600 " + file
 	case errors.Is(err, fs.ErrPermission):
 		return "let the account of the service read " + file
@@ -168,23 +185,22 @@ func fixFile(err error, file string) string {
 
 // checkSecrets reads every file with a secret.
 func (k *checker) checkSecrets() {
-	if i := k.cfg.Issuer; i != nil {
-		k.secret("issuer.admin_token_file", i.AdminToken, loadSecret)
-		k.secret("issuer.secret_file", i.Secret, loadHexSecret)
-	}
-	if v := k.cfg.Verifier; v != nil {
-		k.secret("verifier.api_token_file", v.APIToken, loadSecret)
-	}
-	if p := k.cfg.Provider; p != nil {
-		k.secret("wallet_provider.admin_token_file", p.AdminToken, loadSecret)
-		k.secret("wallet_provider.secret_file", p.Secret, loadHexSecret)
-	}
-	if d := k.cfg.Database; d.PasswordFile != "" {
-		k.secret("database.password_file", d.PasswordFile, func(use, path string) ([]byte, error) { return readSecret(use, path, 1) })
+	for _, t := range k.cfg.Tenants() {
+		name := t.Name()
+		switch {
+		case t.Issuer != nil:
+			k.secret(name+".admin_token_file", t.Issuer.AdminToken, config.LoadSecret)
+			k.secret(name+".secret_file", t.Issuer.Secret, config.LoadHexSecret)
+		case t.Verifier != nil:
+			k.secret(name+".api_token_file", t.Verifier.APIToken, config.LoadSecret)
+		case t.Provider != nil:
+			k.secret(name+".admin_token_file", t.Provider.AdminToken, config.LoadSecret)
+			k.secret(name+".secret_file", t.Provider.Secret, config.LoadHexSecret)
+		}
 	}
 	if k.cfg.SessionKeys != "" {
 		k.secret("session_keys_file", k.cfg.SessionKeys, func(use, path string) ([]byte, error) {
-			data, err := loadSecret(use, path)
+			data, err := config.LoadSecret(use, path)
 			if err != nil {
 				return nil, err
 			}
@@ -195,10 +211,10 @@ func (k *checker) checkSecrets() {
 		})
 	}
 	if path := k.cfg.Database.PasswordFile; path != "" {
-		k.secret("database.password_file", path, func(use, path string) ([]byte, error) { return readSecret(use, path, 1) })
+		k.secret("database.password_file", path, func(use, path string) ([]byte, error) { return config.ReadSecret(use, path, 1) })
 	}
 	if r := k.cfg.Redis; r != nil && r.PasswordFile != "" {
-		k.secret("redis.password_file", r.PasswordFile, func(use, path string) ([]byte, error) { return readSecret(use, path, 1) })
+		k.secret("redis.password_file", r.PasswordFile, func(use, path string) ([]byte, error) { return config.ReadSecret(use, path, 1) })
 	}
 }
 

@@ -1,11 +1,11 @@
-package app_test
+package config_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 )
 
 // FuzzConfig reads any file as a configuration.
@@ -22,7 +22,7 @@ func FuzzConfig(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := app.LoadConfig(path)
+		c, err := config.Load(path)
 		if err == nil && c.Issuer == nil && c.Verifier == nil && c.Provider == nil {
 			t.Errorf("accepted a configuration of nothing: %q", data)
 		}

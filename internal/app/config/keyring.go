@@ -1,19 +1,21 @@
-package app
+package config
 
 import (
 	"crypto"
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/keys/pkcs11"
 )
 
-// keyring loads keys and keeps the tokens open that some of them live in. Use
-// it from one goroutine; the keys themselves may be used from many.
-type keyring struct {
+// Keyring loads keys and keeps the tokens open that some of them live in. It is
+// safe for concurrent use.
+type Keyring struct {
+	mu     sync.Mutex
 	tokens map[tokenName]*openToken
 }
 
@@ -30,37 +32,56 @@ type openToken struct {
 	err   error
 }
 
-// load reads a key with its chain and proves it: it signs, the signature
-// verifies, and the certificate is for this key and valid now.
-func (r *keyring) load(use string, c KeyConfig, now time.Time) (*keys.Key, error) {
-	if c.Key == "" && c.PKCS11 == nil || c.Chain == "" {
-		return nil, fmt.Errorf("%s: key_file or pkcs11, and chain_file, are needed", use)
-	}
-	key, err := r.open(c)
+// Load reads a key with its chain and proves it: it signs, the signature
+// verifies, and the certificate is for this key and valid at the given time.
+func (r *Keyring) Load(use string, c Key, at time.Time) (*keys.Key, error) {
+	key, err := r.load(use, c)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", use, err)
+		return nil, err
 	}
-	if err := key.Prove(now); err != nil {
+	if err := key.Prove(at); err != nil {
 		return nil, fmt.Errorf("%s: %w", use, err)
 	}
 	return key, nil
 }
 
-// loadRing is load for the keys of one use.
-func (r *keyring) loadRing(use string, c KeyConfig, now time.Time) (*keys.Ring, error) {
-	key, err := r.load(use, c, now)
-	if err != nil {
-		return nil, err
+// LoadRing reads the keys of one use and proves each of them. One of them must
+// be fit to sign now.
+func (r *Keyring) LoadRing(use string, list KeyList, now time.Time) (*keys.Ring, error) {
+	if len(list) == 0 {
+		list = KeyList{{}}
 	}
-	ring, err := keys.NewRing(keys.Entry{Key: key})
+	var entries []keys.Entry
+	for _, c := range list {
+		key, err := r.load(use, c)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, keys.Entry{Key: key, From: c.From})
+	}
+	ring, err := keys.NewRing(entries...)
+	if err == nil {
+		err = ring.Prove(now)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", use, err)
 	}
 	return ring, nil
 }
 
-// open reads a key with its chain, if it has one yet.
-func (r *keyring) open(c KeyConfig) (*keys.Key, error) {
+func (r *Keyring) load(use string, c Key) (*keys.Key, error) {
+	if c.Key == "" && c.PKCS11 == nil || c.Chain == "" {
+		return nil, fmt.Errorf("%s: key_file or pkcs11, and chain_file, are needed", use)
+	}
+	key, err := r.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", use, err)
+	}
+	return key, nil
+}
+
+// Open reads a key with its chain, if it has one yet.
+func (r *Keyring) Open(c Key) (*keys.Key, error) {
 	if c.PKCS11 == nil {
 		return keys.LoadFile(c.Key, c.Chain)
 	}
@@ -72,11 +93,13 @@ func (r *keyring) open(c KeyConfig) (*keys.Key, error) {
 }
 
 // find returns a key of a token, which it opens if it is the first.
-func (r *keyring) find(c *PKCS11Config) (crypto.Signer, error) {
-	pin, err := readSecret("pin_file", c.PIN, 1)
+func (r *Keyring) find(c *PKCS11) (crypto.Signer, error) {
+	pin, err := ReadSecret("pin_file", c.PIN, 1)
 	if err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	name := tokenName{c.Module, c.TokenLabel, -1}
 	if c.Slot != nil {
 		name.slot = *c.Slot
@@ -106,8 +129,10 @@ func (r *keyring) find(c *PKCS11Config) (crypto.Signer, error) {
 	return opened.token.Key(key)
 }
 
-// close closes the tokens. Their keys sign no longer.
-func (r *keyring) close() error {
+// Close closes the tokens. Their keys sign no longer.
+func (r *Keyring) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var failures []error
 	for _, t := range r.tokens {
 		if t.token != nil {

@@ -1,4 +1,4 @@
-package app_test
+package config_test
 
 import (
 	"os"
@@ -6,23 +6,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 )
 
-const example = "../../deploy/tegata.example.yaml"
+const example = "../../../deploy/tegata.example.yaml"
 
 // TestExampleConfig keeps the example that operators start from readable.
 func TestExampleConfig(t *testing.T) {
 	t.Parallel()
-	c, err := app.LoadConfig(example)
+	c, err := config.Load(example)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Issuer == nil || c.Verifier == nil || c.Provider == nil || c.Redis == nil {
 		t.Error("the example leaves out a section")
 	}
-	if !strings.HasSuffix(c.Issuer.Keys.Mdoc.Key, filepath.Join("deploy", "keys", "mdoc.key.pem")) {
-		t.Errorf("path = %s", c.Issuer.Keys.Mdoc.Key)
+	if !strings.HasSuffix(c.Issuer.Keys.Mdoc[0].Key, filepath.Join("deploy", "keys", "mdoc.key.pem")) {
+		t.Errorf("path = %s", c.Issuer.Keys.Mdoc[0].Key)
 	}
 }
 
@@ -78,7 +78,7 @@ func TestConfigFaults(t *testing.T) {
 			if err := os.WriteFile(path, []byte(strings.Replace(string(data), tc.old, tc.new, 1)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := app.LoadConfig(path); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := config.Load(path); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error = %v, want one that names %s", err, tc.want)
 			}
 		})
@@ -89,7 +89,7 @@ func TestConfigFaults(t *testing.T) {
 		if err := os.WriteFile(path, []byte("mode: x\nissuer: {batch_size: 1}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := app.LoadConfig(path)
+		_, err := config.Load(path)
 		for _, want := range []string{"mode", "database.path", "issuer.tenant", "issuer.listen", "issuer.origin", "batch_size", "signature_anchors"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error does not name %s: %v", want, err)
@@ -111,7 +111,7 @@ func TestModuleConfig(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := app.LoadConfig(path)
+	c, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestPostgresConfig(t *testing.T) {
 		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := app.LoadConfig(path)
+		c, err := config.Load(path)
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 		} else if c.Database.PasswordFile != filepath.Join(filepath.Dir(path), "p") {

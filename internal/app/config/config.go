@@ -1,10 +1,15 @@
-package app
+// Package config is what an operator writes: the configuration file, the files
+// of the tenants beside it, and the keys, certificates and secrets that they
+// name.
+package config
 
 import (
 	"fmt"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
 )
 
 // Mode says what a process may be used for.
@@ -17,45 +22,67 @@ const (
 	ModeTest       Mode = "test"
 )
 
+// JPKI returns which hierarchies of JPKI the mode admits.
+func (m Mode) JPKI() jpki.Mode {
+	if m == ModeTest {
+		return jpki.Test
+	}
+	return jpki.Production
+}
+
 // Config is the configuration file. Paths in it are relative to the file's
 // folder. Secrets are never in the file: it names files that hold them.
 type Config struct {
 	Mode Mode `yaml:"mode"`
 	// Log is where and how to log.
-	Log LogConfig `yaml:"log"`
+	Log Log `yaml:"log"`
 	// Database holds what must never be lost.
-	Database DatabaseConfig `yaml:"database"`
+	Database Database `yaml:"database"`
 	// Redis holds sessions. Without it the process keeps them in memory, and
 	// must be the only one of its tenants.
-	Redis *RedisConfig `yaml:"redis"`
+	Redis *Redis `yaml:"redis"`
 	// SessionKeys is a file with the keys that seal sessions. Without Redis it
 	// may be left out: the process then makes keys for its own life.
 	SessionKeys string `yaml:"session_keys_file"`
 	// Outbound limits what the process connects to.
-	Outbound OutboundConfig `yaml:"outbound"`
+	Outbound Outbound `yaml:"outbound"`
 	// Admin is the address of the listener for health, metrics and profiles,
 	// for example 127.0.0.1:9090. Empty means none.
 	Admin string `yaml:"admin_listen"`
 	// Telemetry is where traces go. Without it there are none.
-	Telemetry *TelemetryConfig `yaml:"telemetry"`
+	Telemetry *Telemetry `yaml:"telemetry"`
 	// Drain is how long requests in flight may take after SIGTERM.
 	Drain Duration `yaml:"drain"`
 
-	Issuer   *IssuerConfig   `yaml:"issuer"`
-	Verifier *VerifierConfig `yaml:"verifier"`
-	Provider *ProviderConfig `yaml:"wallet_provider"`
+	// TenantsDir is a folder with a file for every further tenant, named after
+	// its identifier: city-tegata.yaml. Such a file has one of the sections of
+	// [Roles] and nothing else; paths in it are relative to the folder.
+	TenantsDir string `yaml:"tenants_dir"`
+	Roles      `yaml:",inline"`
+
+	// file is where the configuration was read from, and tenants what was in
+	// TenantsDir.
+	file    string
+	tenants []Tenant
 }
 
-// LogConfig configures the log, which goes to standard error.
-type LogConfig struct {
+// Roles are the sections of the tenants in one file.
+type Roles struct {
+	Issuer   *Issuer   `yaml:"issuer,omitempty"`
+	Verifier *Verifier `yaml:"verifier,omitempty"`
+	Provider *Provider `yaml:"wallet_provider,omitempty"`
+}
+
+// Log configures the log, which goes to standard error.
+type Log struct {
 	// Level is debug, info, warn or error.
 	Level string `yaml:"level"`
 	// Format is json or text.
 	Format string `yaml:"format"`
 }
 
-// TelemetryConfig configures traces.
-type TelemetryConfig struct {
+// Telemetry configures traces.
+type Telemetry struct {
 	// OTLPEndpoint is the URL of an OTLP/HTTP receiver: https, or http on
 	// loopback for a collector beside the process.
 	OTLPEndpoint string `yaml:"otlp_endpoint"`
@@ -64,8 +91,8 @@ type TelemetryConfig struct {
 	SampleRatio float64 `yaml:"sample_ratio"`
 }
 
-// DatabaseConfig names the SQL database.
-type DatabaseConfig struct {
+// Database names the SQL database.
+type Database struct {
 	// Driver is sqlite, for one process, or postgres.
 	Driver string `yaml:"driver"`
 	// Path is the file of an SQLite database.
@@ -82,8 +109,8 @@ type DatabaseConfig struct {
 	Connections int `yaml:"connections"`
 }
 
-// RedisConfig names the Redis servers.
-type RedisConfig struct {
+// Redis names the Redis servers.
+type Redis struct {
 	// Addresses has one address for a single server, all of them for a cluster
 	// and those of the sentinels together with MasterName.
 	Addresses    []string `yaml:"addresses"`
@@ -96,8 +123,8 @@ type RedisConfig struct {
 	Timeout Duration `yaml:"timeout"`
 }
 
-// OutboundConfig limits outbound connections.
-type OutboundConfig struct {
+// Outbound limits outbound connections.
+type Outbound struct {
 	// Roots is a PEM file with roots to trust for TLS beside the system's.
 	Roots string `yaml:"roots_file"`
 	// AllowLoopback lists the host:port on this machine that may be connected
@@ -105,20 +132,28 @@ type OutboundConfig struct {
 	AllowLoopback []string `yaml:"allow_loopback"`
 }
 
-// ListenConfig is where a role listens and how it is known from outside.
-type ListenConfig struct {
-	// Tenant names the issuer, verifier or provider in rows and keys.
+// Endpoint is where a tenant listens and how it is known from outside.
+type Endpoint struct {
+	// Tenant names the issuer, verifier or provider in rows and keys. It must
+	// never change, and never be given to another.
 	Tenant string `yaml:"tenant"`
-	// Listen is host:port.
+	// Listen is host:port. Tenants may share it; they are then told apart by
+	// origin and path.
 	Listen string `yaml:"listen"`
-	// Origin is the https origin under which the world knows the role.
+	// Origin is the https origin under which the world knows the tenant.
 	Origin string `yaml:"origin"`
+	// Path is what follows the origin in every address of the tenant, such as
+	// /13103. Tenants of one origin each need one.
+	Path string `yaml:"path,omitempty"`
 	// TLS names the server certificate; without it a proxy ends TLS.
-	TLS *KeyConfig `yaml:"tls"`
+	TLS *KeyList `yaml:"tls"`
 }
 
-// AnchorConfig names trust anchors and what they are trusted for.
-type AnchorConfig struct {
+// BaseURL is the identifier of the tenant: origin and path.
+func (l *Endpoint) BaseURL() string { return l.Origin + l.Path }
+
+// Anchor names trust anchors and what they are trusted for.
+type Anchor struct {
 	// File is a PEM file with one certificate or more.
 	File         string   `yaml:"file"`
 	Jurisdiction string   `yaml:"jurisdiction"`
@@ -129,30 +164,30 @@ type AnchorConfig struct {
 	CertifiedSeal bool `yaml:"certified_seal"`
 }
 
-// IssuerConfig configures a credential issuer.
-type IssuerConfig struct {
-	ListenConfig `yaml:",inline"`
+// Issuer configures a credential issuer.
+type Issuer struct {
+	Endpoint `yaml:",inline"`
 	// NameJA and NameEN are what people read.
 	NameJA string `yaml:"name_ja"`
 	NameEN string `yaml:"name_en"`
 	// AdminToken is a file with the token that creates offers.
 	AdminToken string `yaml:"admin_token_file"`
 	Keys       struct {
-		SDJWT  KeyConfig `yaml:"sd_jwt"`
-		Mdoc   KeyConfig `yaml:"mdoc"`
-		Status KeyConfig `yaml:"status"`
+		SDJWT  KeyList `yaml:"sd_jwt"`
+		Mdoc   KeyList `yaml:"mdoc"`
+		Status KeyList `yaml:"status"`
 	} `yaml:"keys"`
 	// Secret is a file with 32 bytes or more, in hexadecimal, from which the
 	// issuer derives the keys for pseudonyms, handles and status indexes. It
 	// must outlive every credential.
 	Secret string `yaml:"secret_file"`
 	// WalletProviders are the anchors of wallet attestations.
-	WalletProviders []AnchorConfig `yaml:"wallet_providers"`
+	WalletProviders []Anchor `yaml:"wallet_providers"`
 	// Wallets are the wallets that may ask for credentials, and where each may
 	// have the person return to. Only mode test may leave it out, which lets
 	// every attested wallet name any address.
-	Wallets []WalletConfig `yaml:"wallets"`
-	JPKI    JPKIConfig     `yaml:"jpki"`
+	Wallets []Wallet `yaml:"wallets"`
+	JPKI    JPKI     `yaml:"jpki"`
 	// MaxValidity is the longest a credential lives.
 	MaxValidity Duration `yaml:"max_validity"`
 	// BatchSize is how many credentials of one configuration a wallet may ask
@@ -162,18 +197,18 @@ type IssuerConfig struct {
 	StatusWindow Duration `yaml:"status_window"`
 }
 
-// WalletConfig registers a wallet with an issuer.
-type WalletConfig struct {
+// Wallet registers a wallet with an issuer.
+type Wallet struct {
 	// ClientID is the subject of the wallet's attestations.
 	ClientID string `yaml:"client_id"`
 	// RedirectURIs are compared character by character.
 	RedirectURIs []string `yaml:"redirect_uris"`
 }
 
-// JPKIConfig says how JPKI certificates are checked.
-type JPKIConfig struct {
+// JPKI says how JPKI certificates are checked.
+type JPKI struct {
 	// SignatureAnchors are the CAs of signature certificates.
-	SignatureAnchors []AnchorConfig `yaml:"signature_anchors"`
+	SignatureAnchors []Anchor `yaml:"signature_anchors"`
 	// CRLURL is where the operator gets revocation lists from: an https URL to
 	// which "/", the hexadecimal key identifier of the CA, "/" and the
 	// percent-encoded name of the partition are added.
@@ -188,33 +223,33 @@ type JPKIConfig struct {
 	Throwaway bool `yaml:"throwaway"`
 }
 
-// VerifierConfig configures a verifier.
-type VerifierConfig struct {
-	ListenConfig `yaml:",inline"`
-	NameJA       string `yaml:"name_ja"`
-	NameEN       string `yaml:"name_en"`
+// Verifier configures a verifier.
+type Verifier struct {
+	Endpoint `yaml:",inline"`
+	NameJA   string `yaml:"name_ja"`
+	NameEN   string `yaml:"name_en"`
 	// APIToken is a file with the token of the relying party.
 	APIToken string `yaml:"api_token_file"`
 	Keys     struct {
-		Request KeyConfig `yaml:"request"`
+		Request KeyList `yaml:"request"`
 	} `yaml:"keys"`
 	// Issuers are the anchors of credentials and of their status lists.
-	Issuers []AnchorConfig `yaml:"issuers"`
+	Issuers []Anchor `yaml:"issuers"`
 	// WalletURL is what a request link starts with: openid4vp:// or the https
 	// URL of a web wallet.
 	WalletURL string `yaml:"wallet_url"`
 }
 
-// ProviderConfig configures a wallet provider.
-type ProviderConfig struct {
-	ListenConfig `yaml:",inline"`
+// Provider configures a wallet provider.
+type Provider struct {
+	Endpoint `yaml:",inline"`
 	// ClientID is the client identifier that all instances share.
 	ClientID   string `yaml:"client_id"`
 	WalletName string `yaml:"wallet_name"`
 	WalletURL  string `yaml:"wallet_url"`
 	AdminToken string `yaml:"admin_token_file"`
 	Keys       struct {
-		Attestation KeyConfig `yaml:"attestation"`
+		Attestation KeyList `yaml:"attestation"`
 	} `yaml:"keys"`
 	// Secret is a file with 32 bytes or more, in hexadecimal.
 	Secret string `yaml:"secret_file"`
@@ -240,7 +275,8 @@ func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 // MarshalYAML implements yaml.Marshaler.
 func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
 
-func (d Duration) or(fallback time.Duration) time.Duration {
+// Or returns the duration, or the fallback if it is left out.
+func (d Duration) Or(fallback time.Duration) time.Duration {
 	if d == 0 {
 		return fallback
 	}

@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"bytes"
@@ -11,17 +11,18 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
 )
 
-// errReadable says that a file with a secret is open to others.
-var errReadable = errors.New("can be read by others than its owner")
+// ErrReadable says that a file with a secret is open to others.
+var ErrReadable = errors.New("can be read by others than its owner")
 
-// loadSecret reads a secret of 16 characters or more; see readSecret.
-func loadSecret(use, path string) ([]byte, error) { return readSecret(use, path, 16) }
+// LoadSecret reads a secret of 16 characters or more; see ReadSecret.
+func LoadSecret(use, path string) ([]byte, error) { return ReadSecret(use, path, 16) }
 
-// readSecret reads a text from a file that others can't read, without the line
+// ReadSecret reads a text from a file that others can't read, without the line
 // end. shortest is the least number of characters.
-func readSecret(use, path string, shortest int) ([]byte, error) {
+func ReadSecret(use, path string, shortest int) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("%s: needed", use)
 	}
@@ -30,7 +31,7 @@ func readSecret(use, path string, shortest int) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", use, err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: %s %w", use, path, errReadable)
+		return nil, fmt.Errorf("%s: %s %w", use, path, ErrReadable)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -43,9 +44,9 @@ func readSecret(use, path string, shortest int) ([]byte, error) {
 	return data, nil
 }
 
-// loadHexSecret reads a secret of 32 bytes or more in hexadecimal.
-func loadHexSecret(use, path string) ([]byte, error) {
-	text, err := loadSecret(use, path)
+// LoadHexSecret reads a secret of 32 bytes or more in hexadecimal.
+func LoadHexSecret(use, path string) ([]byte, error) {
+	text, err := LoadSecret(use, path)
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +57,11 @@ func loadHexSecret(use, path string) ([]byte, error) {
 	return secret, nil
 }
 
-// loadAnchors reads trust anchors with what they are trusted for.
-func loadAnchors(use string, configs []AnchorConfig) ([]trust.Anchor, error) {
+// LoadAnchors reads trust anchors with what they are trusted for.
+func LoadAnchors(use string, configs []Anchor) ([]trust.Anchor, error) {
 	var anchors []trust.Anchor
 	for _, c := range configs {
-		certificates, err := loadCertificates(use, c.File)
+		certificates, err := LoadCertificates(use, c.File)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +86,8 @@ func loadAnchors(use string, configs []AnchorConfig) ([]trust.Anchor, error) {
 	return anchors, nil
 }
 
-func loadCertificates(use, path string) ([]*x509.Certificate, error) {
+// LoadCertificates reads a PEM file with one certificate or more.
+func LoadCertificates(use, path string) ([]*x509.Certificate, error) {
 	if path == "" {
 		return nil, fmt.Errorf("%s: file is needed", use)
 	}
@@ -101,4 +103,13 @@ func loadCertificates(use, path string) ([]*x509.Certificate, error) {
 		return nil, errors.New(use + ": " + path + " holds no certificate")
 	}
 	return certificates, nil
+}
+
+// CheckJPKIAnchors reports every anchor that is not fit for the mode.
+func CheckJPKIAnchors(mode jpki.Mode, anchors []trust.Anchor) error {
+	var faults []error
+	for _, anchor := range anchors {
+		faults = append(faults, jpki.CheckAnchor(mode, jpki.Signature, anchor.Certificate))
+	}
+	return errors.Join(faults...)
 }

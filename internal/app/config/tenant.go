@@ -1,0 +1,236 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Tenant is one issuer, verifier or wallet provider, with the section that
+// configures it.
+type Tenant struct {
+	// File is the file of the section.
+	File string
+	// Role is the name of the section: issuer, verifier or wallet_provider.
+	Role string
+	*Endpoint
+	// One of these is set.
+	Issuer   *Issuer
+	Verifier *Verifier
+	Provider *Provider
+
+	prefix string
+}
+
+// The roles, which are the names of the sections.
+const (
+	RoleIssuer   = "issuer"
+	RoleVerifier = "verifier"
+	RoleProvider = "wallet_provider"
+)
+
+// Name is what the tenant's section is called in reports and on command lines:
+// issuer in the configuration file itself, city-tegata/issuer in a file of its
+// own. The name of a key in it follows after a dot.
+func (t *Tenant) Name() string { return t.prefix + t.Role }
+
+// Tenants returns the tenants of the configuration file and those of the
+// folder, sorted by the names of their files.
+func (c *Config) Tenants() []Tenant {
+	return append(c.Roles.tenants(c.file, ""), c.tenants...)
+}
+
+// ProcessChanges returns the keys outside of the tenants' sections that differ
+// from those of another configuration.
+func (c *Config) ProcessChanges(other *Config) []string {
+	var changed []string
+	a, b := reflect.ValueOf(*c), reflect.ValueOf(*other)
+	for i := range a.NumField() {
+		field := a.Type().Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if name != "" && !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			changed = append(changed, name)
+		}
+	}
+	return changed
+}
+
+// NeedsDatabase reports whether a tenant keeps records.
+func (c *Config) NeedsDatabase() bool {
+	return slices.ContainsFunc(c.Tenants(), func(t Tenant) bool { return t.Verifier == nil })
+}
+
+func (r *Roles) tenants(file, prefix string) []Tenant {
+	var list []Tenant
+	if i := r.Issuer; i != nil {
+		list = append(list, Tenant{File: file, Role: RoleIssuer, Endpoint: &i.Endpoint, Issuer: i, prefix: prefix})
+	}
+	if v := r.Verifier; v != nil {
+		list = append(list, Tenant{File: file, Role: RoleVerifier, Endpoint: &v.Endpoint, Verifier: v, prefix: prefix})
+	}
+	if p := r.Provider; p != nil {
+		list = append(list, Tenant{File: file, Role: RoleProvider, Endpoint: &p.Endpoint, Provider: p, prefix: prefix})
+	}
+	return list
+}
+
+// readTenants reads the folder. A file that can't be read is an error, and the
+// others are read all the same.
+func (c *Config) readTenants() error {
+	c.tenants = nil
+	if c.TenantsDir == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(c.TenantsDir) // sorted by name
+	if err != nil {
+		return &FileError{c.TenantsDir, err}
+	}
+	var failures []error
+	for _, entry := range entries {
+		name := entry.Name()
+		if entry.IsDir() || strings.HasPrefix(name, ".") || filepath.Ext(name) != ".yaml" {
+			continue
+		}
+		file := filepath.Join(c.TenantsDir, name)
+		var roles Roles
+		if err := decodeFile(file, &roles); err != nil {
+			failures = append(failures, err)
+			if !partly(err) {
+				continue
+			}
+		}
+		roles.resolve(c.TenantsDir)
+		id := strings.TrimSuffix(name, ".yaml")
+		tenants := roles.tenants(file, id+"/")
+		if len(tenants) != 1 {
+			failures = append(failures, &FileError{file, errors.New("exactly one of issuer, verifier and wallet_provider is needed")})
+			continue
+		}
+		if tenants[0].Tenant != id {
+			failures = append(failures, &FileError{file, errors.New("the file must be named after its tenant: " + tenants[0].Tenant + ".yaml")})
+			continue
+		}
+		c.tenants = append(c.tenants, tenants[0])
+	}
+	return errors.Join(failures...)
+}
+
+func (t *Tenant) check(mode Mode, f faults) {
+	f.prefix += t.Role + "."
+	t.Endpoint.check(mode, f)
+	switch {
+	case t.Issuer != nil:
+		if size := t.Issuer.BatchSize; size < 0 || size == 1 || size > 100 {
+			f.add("batch_size", "must be from 2 to 100")
+		}
+		t.Issuer.checkWallets(mode, f)
+		t.Issuer.JPKI.check(mode, f)
+	case t.Provider != nil:
+		if t.Provider.ClientID == "" {
+			f.add("client_id", "needed")
+		}
+		if t.Provider.SoftwarePlatform && mode == ModeProduction {
+			f.add("software_platform", "not in mode production")
+		}
+	}
+	for _, key := range t.Keys() {
+		key.List.check(key.Use, f)
+	}
+}
+
+// tenantPath is what the paths of tenants look like.
+var tenantPath = regexp.MustCompile(`^(/[a-z0-9][a-z0-9._-]{0,62}){1,4}$`)
+
+func (l *Endpoint) check(mode Mode, f faults) {
+	if l.Tenant == "" || strings.ContainsAny(l.Tenant, " /:|") {
+		f.add("tenant", "needed, without space, slash, colon or bar")
+	}
+	if l.Listen == "" {
+		f.add("listen", "needed")
+	}
+	u, err := url.Parse(l.Origin)
+	switch {
+	case err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		f.add("origin", "must be an origin such as https://issuer.example")
+	case u.Scheme != "https":
+		f.add("origin", "must be https")
+	case mode == ModeProduction && loopback(u.Hostname()):
+		f.add("origin", "loopback is not for mode production")
+	}
+	if l.Path != "" && !tenantPath.MatchString(l.Path) {
+		f.add("path", "must be such as /13103, of lower-case letters, digits, dot, hyphen and underscore, without a slash at the end")
+	}
+}
+
+func (i *Issuer) checkWallets(mode Mode, f faults) {
+	if mode == ModeProduction && len(i.Wallets) == 0 {
+		f.add("wallets", "at least one is needed, because codes must not be sent to addresses that nobody registered")
+	}
+	for _, w := range i.Wallets {
+		if w.ClientID == "" || len(w.RedirectURIs) == 0 {
+			f.add("wallets", "client_id and redirect_uris are needed for each")
+		}
+	}
+}
+
+func (j *JPKI) check(mode Mode, f faults) {
+	switch {
+	case j.Throwaway && mode == ModeProduction:
+		f.add("jpki.throwaway", "not in mode production")
+	case j.Throwaway && (len(j.SignatureAnchors) > 0 || j.CRLURL != ""):
+		f.add("jpki.throwaway", "not together with signature_anchors and crl_url")
+	case j.Throwaway:
+	case len(j.SignatureAnchors) == 0:
+		f.add("jpki.signature_anchors", "at least one is needed")
+	case !strings.HasPrefix(j.CRLURL, "https://"):
+		f.add("jpki.crl_url", "an https URL is needed, because nothing is issued on a certificate that may be revoked")
+	}
+}
+
+// paths returns every path in the section.
+func (t *Tenant) paths() []*string {
+	var paths []*string
+	for _, key := range t.Keys() {
+		for n := range *key.List {
+			k := &(*key.List)[n]
+			paths = append(paths, &k.Key, &k.Chain)
+			if k.PKCS11 != nil {
+				paths = append(paths, &k.PKCS11.PIN)
+			}
+		}
+	}
+	anchors := func(list []Anchor) {
+		for i := range list {
+			paths = append(paths, &list[i].File)
+		}
+	}
+	switch {
+	case t.Issuer != nil:
+		paths = append(paths, &t.Issuer.AdminToken, &t.Issuer.Secret)
+		anchors(t.Issuer.WalletProviders)
+		anchors(t.Issuer.JPKI.SignatureAnchors)
+	case t.Verifier != nil:
+		paths = append(paths, &t.Verifier.APIToken)
+		anchors(t.Verifier.Issuers)
+	case t.Provider != nil:
+		paths = append(paths, &t.Provider.AdminToken, &t.Provider.Secret)
+	}
+	return paths
+}
+
+// Files returns the files that the section names, each once, sorted.
+func (t *Tenant) Files() []string {
+	var files []string
+	for _, path := range t.paths() {
+		if *path != "" {
+			files = append(files, *path)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
