@@ -15,6 +15,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/internal/app"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 )
 
@@ -57,7 +58,7 @@ func TestCertificatesThatEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg, err := app.LoadConfig(box.ConfigFile)
+			cfg, err := config.Load(box.ConfigFile)
 			if err != nil {
 				t.Fatal(err)
 			}

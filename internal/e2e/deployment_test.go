@@ -289,7 +289,7 @@ func publishCRLs() http.Handler {
 // providerKey is the key with which the wallet provider signs attestations.
 func (d *deployment) providerKey(t *testing.T) *keys.Key {
 	t.Helper()
-	c := d.cfg.Provider.Keys.Attestation
+	c := d.cfg.Provider.Keys.Attestation[0]
 	key, err := keys.LoadFile(c.Key, c.Chain)
 	if err != nil {
 		t.Fatal(err)

@@ -19,11 +19,11 @@ import (
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
-// config is a configuration file as a tree, to be edited.
-type config map[string]any
+// tree is a configuration file as a tree, to be edited.
+type tree map[string]any
 
 // set sets the value at a dotted path.
-func (c config) set(path string, value any) {
+func (c tree) set(path string, value any) {
 	names := strings.Split(path, ".")
 	at := map[string]any(c)
 	for _, name := range names[:len(names)-1] {
@@ -42,20 +42,20 @@ func (c config) set(path string, value any) {
 }
 
 // read returns the configuration of a sandbox.
-func read(t *testing.T, box *sandbox.Sandbox) config {
+func read(t *testing.T, box *sandbox.Sandbox) tree {
 	t.Helper()
 	data, err := os.ReadFile(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tree map[string]any
-	if err := yaml.Unmarshal(data, &tree); err != nil {
+	var c map[string]any
+	if err := yaml.Unmarshal(data, &c); err != nil {
 		t.Fatal(err)
 	}
-	return tree
+	return c
 }
 
-func (c config) write(t *testing.T, box *sandbox.Sandbox) {
+func (c tree) write(t *testing.T, box *sandbox.Sandbox) {
 	t.Helper()
 	data, err := yaml.Marshal(c)
 	if err != nil {

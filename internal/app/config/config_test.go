@@ -115,7 +115,7 @@ func TestModuleConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := c.Issuer.Keys.SDJWT
+	key := c.Issuer.Keys.SDJWT[0]
 	if key.Key != "" || key.PKCS11 == nil || key.PKCS11.KeyID != "0a01" || key.PKCS11.PIN != filepath.Join(filepath.Dir(path), "hsm.pin") {
 		t.Errorf("%+v", key)
 	}

@@ -46,6 +46,7 @@ func (o *origin) add(t Tenant, f faults) {
 	switch {
 	case first.Role != t.Role:
 		f.add("origin", "%s is also that of %s: each role needs origins of its own", t.Origin, first.Name())
+		return
 	case first.Listen != t.Listen:
 		f.add("listen", "must be that of %s, which has the same origin", first.Name())
 	case !reflect.DeepEqual(first.TLS, t.TLS):

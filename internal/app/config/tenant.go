@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -171,9 +172,9 @@ func (i *Issuer) checkWallets(mode Mode, f faults) {
 	if mode == ModeProduction && len(i.Wallets) == 0 {
 		f.add("wallets", "at least one is needed, because codes must not be sent to addresses that nobody registered")
 	}
-	for _, w := range i.Wallets {
+	for n, w := range i.Wallets {
 		if w.ClientID == "" || len(w.RedirectURIs) == 0 {
-			f.add("wallets", "client_id and redirect_uris are needed for each")
+			f.add(fmt.Sprintf("wallets[%d]", n), "client_id and redirect_uris are needed")
 		}
 	}
 }

@@ -160,16 +160,19 @@ func TestCheck(t *testing.T) {
 		where string
 		what  string
 	}{
-		"unknown key":          {func(d *deployment) { d.append(d.box.ConfigFile, "colour: red\n") }, report.Fault, "", "colour"},
-		"value of wrong kind":  {func(d *deployment) { d.edit("drain: 0s", "drain: soon") }, report.Fault, "", "soon"},
-		"second document":      {func(d *deployment) { d.append(d.box.ConfigFile, "---\nmode: test\n") }, report.Fault, "config", "more than one"},
-		"no file":              {func(d *deployment) { _ = os.Remove(d.box.ConfigFile) }, report.Fault, "config", "no such file"},
-		"contradiction":        {func(d *deployment) { d.cfg.Issuer.BatchSize = 1; d.save() }, report.Fault, "issuer.batch_size", "2 to 100"},
-		"log level":            {func(d *deployment) { d.cfg.Log.Level = "loud"; d.save() }, report.Fault, "log.level", "loud"},
-		"same listen address":  {func(d *deployment) { d.cfg.Verifier.Listen = d.cfg.Issuer.Listen; d.save() }, report.Fault, "verifier.listen", "issuer.listen"},
+		"unknown key":         {func(d *deployment) { d.append(d.box.ConfigFile, "colour: red\n") }, report.Fault, "", "colour"},
+		"value of wrong kind": {func(d *deployment) { d.edit("drain: 0s", "drain: soon") }, report.Fault, "", "soon"},
+		"second document":     {func(d *deployment) { d.append(d.box.ConfigFile, "---\nmode: test\n") }, report.Fault, "config", "more than one"},
+		"no file":             {func(d *deployment) { _ = os.Remove(d.box.ConfigFile) }, report.Fault, "config", "no such file"},
+		"contradiction":       {func(d *deployment) { d.cfg.Issuer.BatchSize = 1; d.save() }, report.Fault, "issuer.batch_size", "2 to 100"},
+		"log level":           {func(d *deployment) { d.cfg.Log.Level = "loud"; d.save() }, report.Fault, "log.level", "loud"},
+		"one address with and without TLS": {func(d *deployment) {
+			d.cfg.Verifier.Listen, d.cfg.Verifier.TLS = d.cfg.Issuer.Listen, nil
+			d.save()
+		}, report.Fault, "verifier.tls", "issuer has it the other way"},
 		"admin on a role":      {func(d *deployment) { d.cfg.Admin = d.cfg.Issuer.Listen; d.save() }, report.Fault, "issuer.listen", "admin_listen"},
 		"admin for everybody":  {func(d *deployment) { d.cfg.Admin = "0.0.0.0:9090"; d.save() }, report.Warning, "admin_listen", "without authentication"},
-		"same origin":          {func(d *deployment) { d.cfg.Verifier.Origin = d.cfg.Issuer.Origin; d.save() }, report.Fault, "verifier.origin", "issuer.origin"},
+		"same origin":          {func(d *deployment) { d.cfg.Verifier.Origin = d.cfg.Issuer.Origin; d.save() }, report.Fault, "verifier.origin", "also that of issuer"},
 		"key missing":          {func(d *deployment) { _ = os.Remove(d.cfg.Issuer.Keys.SDJWT[0].Key) }, report.Fault, "issuer.keys.sd_jwt", "no such file"},
 		"key open to others":   {func(d *deployment) { d.chmod(d.cfg.Issuer.Keys.Status[0].Key, 0o644) }, report.Fault, "issuer.keys.status", "group or others"},
 		"key is none":          {func(d *deployment) { d.write(d.cfg.Issuer.Keys.Mdoc[0].Key, []byte("no key")) }, report.Fault, "issuer.keys.mdoc", ""},
