@@ -49,7 +49,7 @@ func TestWatchRing(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newCertificates(func() time.Time { return start.Add(tc.at) }, slog.New(slog.DiscardHandler))
-		c.watchRing("issuer", "minato", "status", ring)
+		c.replace([]watchedCertificate{watchRing("issuer", "minato", "status", ring)})
 		if got := testutil.ToFloat64(c); got != tc.left.Seconds() {
 			t.Errorf("%s: %v left, want %v", tc.name, time.Duration(got*float64(time.Second)), tc.left)
 		}

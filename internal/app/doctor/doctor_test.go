@@ -389,7 +389,7 @@ func TestDoctorUnreachable(t *testing.T) {
 		"http":         {plain.URL, "not https"},
 		"no TLS":       {strings.Replace(plain.URL, "http:", "https:", 1), "does not speak TLS"},
 		"nobody":       {"https://127.0.0.1:1", "cannot be reached"},
-		"slash at end": {"https://127.0.0.1:1/", "more than an origin"},
+		"slash at end": {"https://127.0.0.1:1/", "more than an identifier"},
 		"no URL":       {"issuer.example", "not a URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
