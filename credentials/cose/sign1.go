@@ -10,6 +10,9 @@ import (
 	gocose "github.com/veraison/go-cose"
 )
 
+// headerType is the header parameter typ (RFC 9596).
+const headerType = gocose.HeaderLabelType
+
 // maxChain is the greatest number of certificates in an x5chain.
 const maxChain = 8
 
@@ -21,12 +24,16 @@ type SignOptions struct {
 	// Protected holds further protected header parameters by label. The
 	// algorithm is added and must not be among them.
 	Protected map[any]any
+	// Type goes into the protected header as typ (RFC 9596), a media type;
+	// empty leaves it out.
+	Type string
 	// Detached leaves the payload out of the message (nil in its place).
 	Detached bool
+	// Tagged puts tag 18 in front of the message.
+	Tagged bool
 }
 
-// Sign1 signs payload and returns an untagged COSE_Sign1 (RFC 9052 section
-// 4.2). The algorithm follows from the key: ES256, ES384 or ES512.
+// Sign1 signs payload and returns a COSE_Sign1 (RFC 9052 section 4.2). The algorithm follows from the key: ES256, ES384 or ES512.
 func Sign1(opt SignOptions, payload []byte, key crypto.Signer) ([]byte, error) {
 	if key == nil {
 		return nil, errors.New("cose: no signer")
@@ -43,6 +50,9 @@ func Sign1(opt SignOptions, payload []byte, key crypto.Signer) ([]byte, error) {
 	for label, value := range opt.Protected {
 		msg.Headers.Protected[label] = value
 	}
+	if opt.Type != "" {
+		msg.Headers.Protected[headerType] = opt.Type
+	}
 	if chain := encodeChain(opt.Chain); chain != nil {
 		msg.Headers.Unprotected[gocose.HeaderLabelX5Chain] = chain
 	}
@@ -52,7 +62,11 @@ func Sign1(opt SignOptions, payload []byte, key crypto.Signer) ([]byte, error) {
 	if opt.Detached {
 		msg.Payload = nil
 	}
-	out, err := (*gocose.UntaggedSign1Message)(msg).MarshalCBOR()
+	encode := (*gocose.UntaggedSign1Message)(msg).MarshalCBOR
+	if opt.Tagged {
+		encode = msg.MarshalCBOR
+	}
+	out, err := encode()
 	if err != nil {
 		return nil, fmt.Errorf("cose: sign: %w", err)
 	}
@@ -82,6 +96,10 @@ type Unverified struct {
 	Chain []*x509.Certificate
 	// Algorithm is the COSE algorithm identifier of the protected header.
 	Algorithm int64
+	// Type is typ of the protected header (RFC 9596) if it is text.
+	Type string
+	// Tagged says that the message came with tag 18.
+	Tagged bool
 
 	message *gocose.Sign1Message
 }
@@ -93,14 +111,15 @@ func ParseSign1(data []byte) (*Unverified, error) {
 	if err := check(data); err != nil {
 		return nil, fmt.Errorf("cose: %w", err)
 	}
+	tagged := false
 	if h, err := readHead(data); err == nil && h.major == majorTag && h.arg == tagSign1 {
-		data = data[h.size:]
+		data, tagged = data[h.size:], true
 	}
 	var msg gocose.UntaggedSign1Message
 	if err := msg.UnmarshalCBOR(data); err != nil {
 		return nil, fmt.Errorf("cose: COSE_Sign1: %w: %w", ErrMalformed, err)
 	}
-	u := &Unverified{message: (*gocose.Sign1Message)(&msg)}
+	u := &Unverified{Tagged: tagged, message: (*gocose.Sign1Message)(&msg)}
 	if err := u.readHeaders(); err != nil {
 		return nil, fmt.Errorf("cose: COSE_Sign1: %w", err)
 	}
@@ -141,6 +160,7 @@ func (u *Unverified) readHeaders() error {
 		return ErrAlgorithm
 	}
 	u.Algorithm = int64(alg)
+	u.Type, _ = headers.Protected[headerType].(string)
 	return nil
 }
 

@@ -195,15 +195,21 @@ func (c *Checker) fetch(ctx context.Context, uri string) (*Token, error) {
 	}
 }
 
+// accepted are the forms that are asked for: some issuers serve one alone.
+const accepted = MediaType + ", " + CWTMediaType + ";q=0.5"
+
 func (c *Checker) fetchOnce(ctx context.Context, uri string) (*Token, error) {
-	body, contentType, err := c.Fetch(ctx, uri, MediaType)
+	body, contentType, err := c.Fetch(ctx, uri, accepted)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != MediaType {
-		return nil, fmt.Errorf("%w: it was not served as %s", ErrUnavailable, MediaType)
+	switch media, _, err := mime.ParseMediaType(contentType); {
+	case err == nil && media == MediaType:
+		return Verify(ctx, string(body), uri, c.Policy, c.Now())
+	case err == nil && media == CWTMediaType:
+		return VerifyCWT(ctx, body, uri, c.Policy, c.Now())
 	}
-	return Verify(ctx, string(body), uri, c.Policy, c.Now())
+	return nil, fmt.Errorf("%w: it was served as neither %s nor %s", ErrUnavailable, MediaType, CWTMediaType)
 }
 
 // store keeps a verified token unless a newer one was seen.

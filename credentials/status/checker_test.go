@@ -54,6 +54,11 @@ func TestChecker(t *testing.T) {
 	if err := f.checker.Refresh(context.Background(), listURI); err != nil || f.fetched != 3 {
 		t.Errorf("Refresh: %d fetches, %v", f.fetched, err)
 	}
+	f.token, f.contentType = string(f.signCWT(t, status.CWTMediaType, claimsCWT(t))), status.CWTMediaType
+	f.now = start.Add(time.Hour)
+	if got, err := f.check(5); err != nil || got.Value != status.Invalid || f.fetched != 4 {
+		t.Errorf("the same list in CWT form: %+v, %v", got, err)
+	}
 }
 
 func TestNegChecker(t *testing.T) {
@@ -64,8 +69,11 @@ func TestNegChecker(t *testing.T) {
 	}{
 		"T04 away":         {func(_ *testing.T, f *fixture) { f.err = errors.New("refused") }, status.ErrUnavailable},
 		"T04 content type": {func(_ *testing.T, f *fixture) { f.contentType = "text/html" }, status.ErrUnavailable},
-		"T04 CWT":          {func(_ *testing.T, f *fixture) { f.contentType = "application/statuslist+cwt" }, status.ErrUnavailable},
-		"T04 not a token":  {func(_ *testing.T, f *fixture) { f.token = "<html>" }, status.ErrToken},
+		"T04 JWT as CWT":   {func(_ *testing.T, f *fixture) { f.contentType = status.CWTMediaType }, status.ErrToken},
+		"T04 CWT as JWT": {func(t *testing.T, f *fixture) {
+			f.token = string(f.signCWT(t, status.CWTMediaType, claimsCWT(t)))
+		}, status.ErrToken},
+		"T04 not a token": {func(_ *testing.T, f *fixture) { f.token = "<html>" }, status.ErrToken},
 		"T03 expired": {func(t *testing.T, f *fixture) {
 			f.token = f.sign(t, status.TokenType, with(claims(t), map[string]any{"exp": start.Unix()}))
 		}, status.ErrExpired},

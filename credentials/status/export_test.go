@@ -15,5 +15,14 @@ func VerifyWithKey(token, uri string, pub crypto.PublicKey, now time.Time) (*Tok
 	return finish(u, pub, uri, now)
 }
 
+// VerifyCWTWithKey is VerifyWithKey for the CWT form.
+func VerifyCWTWithKey(token []byte, uri string, pub crypto.PublicKey, now time.Time) (*Token, error) {
+	u, err := parseCWT(token)
+	if err != nil {
+		return nil, err
+	}
+	return finishCWT(u, pub, uri, now)
+}
+
 // List returns the token's list.
 func (t *Token) List() *List { return t.list }

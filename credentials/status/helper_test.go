@@ -95,7 +95,7 @@ func (s *server) fetch(_ context.Context, uri, accept string) ([]byte, string, e
 	if s.wait != nil {
 		<-s.wait
 	}
-	if uri != listURI || accept != status.MediaType {
+	if uri != listURI || accept != status.MediaType+", "+status.CWTMediaType+";q=0.5" {
 		return nil, "", errors.New("unexpected request")
 	}
 	return []byte(s.token), s.contentType, s.err

@@ -185,15 +185,28 @@ func ParseJSON(data []byte) (*List, error) {
 	return j.decode()
 }
 
+// listCBOR is a list in CBOR form (section 4.3).
+type listCBOR struct {
+	Bits        int        `cbor:"bits"`
+	List        cose.Bytes `cbor:"lst"`
+	Aggregation string     `cbor:"aggregation_uri,omitempty"`
+}
+
+func (l *List) cbor(aggregation string) (*listCBOR, error) {
+	compressed, err := l.Compress()
+	if err != nil {
+		return nil, err
+	}
+	return &listCBOR{Bits: l.bits, List: compressed, Aggregation: aggregation}, nil
+}
+
+func (c *listCBOR) decode() (*List, error) { return Decompress(c.List, c.Bits) }
+
 // ParseCBOR reads a list in CBOR form (section 4.3).
 func ParseCBOR(data []byte) (*List, error) {
-	var c struct {
-		Bits        int        `cbor:"bits"`
-		List        cose.Bytes `cbor:"lst"`
-		Aggregation string     `cbor:"aggregation_uri,omitempty"`
-	}
+	var c listCBOR
 	if err := cose.Unmarshal(data, &c); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrList, err)
 	}
-	return Decompress(c.List, c.Bits)
+	return c.decode()
 }

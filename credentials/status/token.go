@@ -15,7 +15,7 @@ import (
 const (
 	// TokenType is the typ header of a Status List Token in JWT form.
 	TokenType = "statuslist+jwt"
-	// MediaType is what a status list is requested and served as.
+	// MediaType is what a status list in JWT form is requested and served as.
 	MediaType = "application/statuslist+jwt"
 
 	// MaxTTL is the longest ttl that is accepted.
@@ -55,6 +55,9 @@ type Token struct {
 	// not say.
 	IssuedAt, Expires time.Time
 	TTL               time.Duration
+	// AggregationURI leads to the other lists of the issuer; it is empty where
+	// the token does not say.
+	AggregationURI string
 	// Chain says who vouches for the signer.
 	Chain *trust.Chain
 
@@ -76,20 +79,28 @@ type claims struct {
 	List     *listJSON        `json:"status_list"`
 }
 
+// check says whether a token with these claims can be signed with the key.
+func (o TokenOptions) check(key *keys.Key) error {
+	if err := CheckURI(o.URI); err != nil {
+		return fmt.Errorf("sign status list: %w", err)
+	}
+	if len(key.Chain) == 0 {
+		return errors.New("sign status list: the key has no certificate chain")
+	}
+	if o.TTL != 0 && (o.TTL < time.Second || o.TTL > MaxTTL) {
+		return errors.New("sign status list: TTL is out of bounds")
+	}
+	if o.IssuedAt.IsZero() || (!o.Expires.IsZero() && !o.Expires.After(o.IssuedAt)) {
+		return errors.New("sign status list: times do not fit together")
+	}
+	return nil
+}
+
 // Sign returns the list as a Status List Token in JWT form (section 5.1) with
 // the key's chain in x5c.
 func Sign(o TokenOptions, l *List, key *keys.Key) (string, error) {
-	if err := CheckURI(o.URI); err != nil {
-		return "", fmt.Errorf("sign status list: %w", err)
-	}
-	if len(key.Chain) == 0 {
-		return "", errors.New("sign status list: the key has no certificate chain")
-	}
-	if o.TTL != 0 && (o.TTL < time.Second || o.TTL > MaxTTL) {
-		return "", errors.New("sign status list: TTL is out of bounds")
-	}
-	if o.IssuedAt.IsZero() || (!o.Expires.IsZero() && !o.Expires.After(o.IssuedAt)) {
-		return "", errors.New("sign status list: times do not fit together")
+	if err := o.check(key); err != nil {
+		return "", err
 	}
 	body, err := l.json(o.AggregationURI)
 	if err != nil {
@@ -156,18 +167,48 @@ func finish(u *jose.Unverified, pub any, uri string, now time.Time) (*Token, err
 	if err != nil {
 		return nil, err
 	}
+	t, err := c.check(uri, now)
+	if err != nil {
+		return nil, err
+	}
+	t.AggregationURI = c.List.Aggregation
+	if t.list, err = c.List.decode(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// received is what a token from outside says, in either form. Pointers tell a
+// missing member from a zero one.
+type received[Date dated, List any] struct {
+	Subject   *string `json:"sub" cbor:"2,keyasint"`
+	IssuedAt  *Date   `json:"iat" cbor:"6,keyasint"`
+	Expires   *Date   `json:"exp" cbor:"4,keyasint"`
+	NotBefore *Date   `json:"nbf" cbor:"5,keyasint"`
+	TTL       *int64  `json:"ttl" cbor:"65534,keyasint"`
+	List      *List   `json:"status_list" cbor:"65533,keyasint"`
+}
+
+// dated is a time as one of the forms writes it.
+type dated interface{ Time() time.Time }
+
+// check applies the rules for all claims but the list itself.
+func (c *received[Date, List]) check(uri string, now time.Time) (*Token, error) {
+	if c.Subject == nil || c.IssuedAt == nil || c.List == nil {
+		return nil, fmt.Errorf("%w: sub, iat or status_list is missing", ErrToken)
+	}
 	if *c.Subject != uri {
 		return nil, fmt.Errorf("%w: it speaks of another list", ErrToken)
 	}
-	t := &Token{URI: uri, IssuedAt: c.IssuedAt.Time()}
+	t := &Token{URI: uri, IssuedAt: (*c.IssuedAt).Time()}
 	if t.IssuedAt.After(now.Add(ClockSkew)) {
 		return nil, fmt.Errorf("%w: issued in the future", ErrToken)
 	}
-	if c.NotBefore != nil && c.NotBefore.Time().After(now.Add(ClockSkew)) {
+	if c.NotBefore != nil && (*c.NotBefore).Time().After(now.Add(ClockSkew)) {
 		return nil, fmt.Errorf("%w: not valid yet", ErrToken)
 	}
 	if c.Expires != nil {
-		if t.Expires = c.Expires.Time(); !now.Before(t.Expires) {
+		if t.Expires = (*c.Expires).Time(); !now.Before(t.Expires) {
 			return nil, ErrExpired
 		}
 	}
@@ -177,30 +218,13 @@ func finish(u *jose.Unverified, pub any, uri string, now time.Time) (*Token, err
 		}
 		t.TTL = time.Duration(*c.TTL) * time.Second
 	}
-	if t.list, err = c.List.decode(); err != nil {
-		return nil, err
-	}
 	return t, nil
 }
 
-// received is what a token from outside says. Pointers tell a missing member
-// from a zero one.
-type received struct {
-	Subject   *string           `json:"sub"`
-	IssuedAt  *jose.NumericDate `json:"iat"`
-	Expires   *jose.NumericDate `json:"exp"`
-	NotBefore *jose.NumericDate `json:"nbf"`
-	TTL       *int64            `json:"ttl"`
-	List      *listJSON         `json:"status_list"`
-}
-
-func readClaims(payload []byte) (*received, error) {
-	var c received
+func readClaims(payload []byte) (*received[jose.NumericDate, listJSON], error) {
+	var c received[jose.NumericDate, listJSON]
 	if err := jose.UnmarshalJSON(payload, &c); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrToken, err)
-	}
-	if c.Subject == nil || c.IssuedAt == nil || c.List == nil {
-		return nil, fmt.Errorf("%w: sub, iat or status_list is missing", ErrToken)
 	}
 	return &c, nil
 }

@@ -3,6 +3,7 @@ package status_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,5 +97,34 @@ func TestVectorToken(t *testing.T) {
 	}
 	if got.TTL != 12*time.Hour || got.Expires.Unix() != 2291720170 || !bytes.Equal(got.List().Bytes(), []byte{0xb9, 0xa3}) {
 		t.Errorf("TV-03: %+v", got)
+	}
+}
+
+// TestVectorTokenCWT verifies the signed example of section 5.2.
+func TestVectorTokenCWT(t *testing.T) {
+	t.Parallel()
+	token, err := hex.DecodeString(unwrap(draftFile(t, "status_list_cwt.md")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := jose.ParseJWK([]byte(draftFile(t, "key.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub, err := key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const uri = "https://example.com/statuslists/1"
+	got, err := status.VerifyCWTWithKey(token, uri, pub, time.Unix(1686920170, 0))
+	if err != nil {
+		t.Fatalf("TV-04: %v", err)
+	}
+	if got.TTL != 12*time.Hour || got.Expires.Unix() != 2291720170 || !bytes.Equal(got.List().Bytes(), []byte{0xb9, 0xa3}) {
+		t.Errorf("TV-04: %+v", got)
+	}
+	token[len(token)-1] ^= 1
+	if _, err := status.VerifyCWTWithKey(token, uri, pub, time.Unix(1686920170, 0)); !errors.Is(err, status.ErrToken) {
+		t.Errorf("TV-04 with another signature: %v", err)
 	}
 }
