@@ -46,6 +46,7 @@ type handler struct {
 func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminToken []byte) {
 	pages := oauth.Mount(h, path, i.cfg.Tenant, server)
 	asMetadata := server.Metadata(pages.Endpoints())
+	asMetadata.StatusListAggregationEndpoint = i.cfg.ID + PathStatusLists
 	metadata := i.Metadata()
 	x := &handler{
 		issuer: i, authorizer: server, codes: server,
@@ -58,7 +59,8 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	if _, ok := i.cfg.Signers[credentials.FormatSDJWTVC]; ok {
 		public.GET(sdjwt.IssuerMetadataPath+path, x.vcIssuer)
 	}
-	public.GET(path+pathStatusList, x.statusList)
+	public.GET(path+PathStatusLists, x.statusLists)
+	public.GET(path+PathStatusLists+"/:id", x.statusList)
 	public.GET(path+pathOffer, x.offer)
 
 	protocol := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS())
@@ -138,37 +140,30 @@ func encodeError(c echo.Context, err error) {
 }
 
 func (x *handler) statusList(c echo.Context) error {
-	if !acceptsStatusList(c.Request().Header.Get("Accept")) {
-		return &httpd.Error{Status: http.StatusNotAcceptable, Code: "not_acceptable", Description: "the status list is " + statusListType}
-	}
-	token, expires, err := x.issuer.StatusListToken(c.Request().Context(), c.Param("id"))
-	switch {
-	case errors.Is(err, statuslist.ErrUnknownList):
-		return &httpd.Error{Status: http.StatusNotFound, Code: httpd.CodeNotFound, Description: "no such status list"}
-	case err != nil:
-		return httpd.Unavailable(err)
-	}
-	age := max(0, min(x.issuer.statusAge(), expires.Sub(x.issuer.cfg.Now())))
-	c.Response().Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(age/time.Second)))
-	return c.Blob(http.StatusOK, statusListType, []byte(token))
+	return statuslist.Respond(c, x.issuer.statusAge(), x.issuer.cfg.Now(), func() (statuslist.Publication, error) {
+		pub, err := x.issuer.StatusList(c.Request().Context(), c.Param("id"))
+		switch {
+		case errors.Is(err, statuslist.ErrUnknownList):
+			return pub, &httpd.Error{Status: http.StatusNotFound, Code: httpd.CodeNotFound, Description: "no such status list"}
+		case err != nil:
+			return pub, httpd.Unavailable(err)
+		}
+		return pub, nil
+	})
 }
 
-const statusListType = "application/statuslist+jwt"
+// statusLists is a Status List Aggregation (section 9.3).
+func (x *handler) statusLists(c echo.Context) error {
+	uris, err := x.issuer.StatusListURIs(c.Request().Context())
+	if err != nil {
+		return httpd.Unavailable(err)
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(x.issuer.statusAge()/time.Second)))
+	return httpd.WriteJSON(c, http.StatusOK, statusAggregation{StatusLists: uris})
+}
 
-// acceptsStatusList reads an Accept header as far as needed: only one form is
-// served.
-func acceptsStatusList(accept string) bool {
-	if accept == "" {
-		return true
-	}
-	for _, part := range strings.Split(accept, ",") {
-		mediaType, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		switch strings.TrimSpace(mediaType) {
-		case "*/*", "application/*", statusListType:
-			return true
-		}
-	}
-	return false
+type statusAggregation struct {
+	StatusLists []string `json:"status_lists"`
 }
 
 // isAdmin compares digests, so that neither content nor length of the token

@@ -164,4 +164,6 @@ func (i *Issuer) configuration(id string) (*Configuration, bool) {
 
 // StatusListURI returns the URI of a status list, which is also the sub of its
 // token.
-func (i *Issuer) StatusListURI(listID string) string { return i.cfg.ID + "/status-lists/" + listID }
+func (i *Issuer) StatusListURI(listID string) string {
+	return i.cfg.ID + PathStatusLists + "/" + listID
+}

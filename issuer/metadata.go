@@ -14,12 +14,15 @@ import (
 const (
 	pathNonce      = "/nonce"
 	pathCredential = "/credential"
-	pathStatusList = "/status-lists/:id"
 	pathOffer      = "/offers/:id"
 	pathOffers     = "/admin/offers"
 	pathStylesheet = "/assets/issuer.css"
 	pathScript     = "/assets/issuer.js"
 )
+
+// PathStatusLists is, under the issuer identifier, where status lists are
+// published. The path itself lists them.
+const PathStatusLists = "/status-lists"
 
 // algES256 is ES256 as COSE numbers it (RFC 9053 section 2.1).
 const algES256 = -7

@@ -3,13 +3,20 @@ package issuer
 import (
 	"context"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/statuslist"
 )
 
-// StatusListToken returns the published token of a status list and when it
-// expires. It returns statuslist.ErrUnknownList for lists that are not this
-// issuer's.
-func (i *Issuer) StatusListToken(ctx context.Context, listID string) (string, time.Time, error) {
-	return i.cfg.StatusLists.Token(ctx, i.cfg.Tenant, listID)
+// StatusList returns what is published of a status list. It returns
+// statuslist.ErrUnknownList for lists that are not this issuer's.
+func (i *Issuer) StatusList(ctx context.Context, listID string) (statuslist.Publication, error) {
+	return i.cfg.StatusLists.Current(ctx, i.cfg.Tenant, listID)
+}
+
+// StatusListURIs returns where the issuer's status lists are, for those who
+// fetch them all (Token Status List section 9).
+func (i *Issuer) StatusListURIs(ctx context.Context) ([]string, error) {
+	return i.cfg.StatusLists.URIs(ctx, i.cfg.Tenant, i.StatusListURI(""))
 }
 
 // statusAge is how long a status list may be cached.

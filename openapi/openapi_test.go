@@ -197,8 +197,8 @@ func TestClosedLists(t *testing.T) {
 		// Some codes are for wallets or pages alone.
 		{openapi.Verifier, "Reason", "verifier/errors.go", "Code", "", generic, []string{"other_session", "access_denied"}},
 		{openapi.Verifier, "RefusalReason", "verifier/refusal.go", "Reason", "", nil, nil},
-		{openapi.Wallet, "Reason", "wallet/provider/errors.go", "Reason", "", generic, nil},
-		{openapi.Issuer, "Reason", "issuer/handler.go", "", "Reason", append([]string{"invalid_request", "not_acceptable"}, generic...), nil},
+		{openapi.Wallet, "Reason", "wallet/provider/errors.go", "Reason", "", append([]string{"not_acceptable", "not_implemented"}, generic...), nil},
+		{openapi.Issuer, "Reason", "issuer/handler.go", "", "Reason", append([]string{"invalid_request", "not_acceptable", "not_implemented"}, generic...), nil},
 	}
 	for _, tt := range tests {
 		want := append(constants(t, tt.file, tt.goType, tt.prefix), tt.plus...)

@@ -19,6 +19,9 @@ type AuthorizationServerMetadata struct {
 	ChallengeEndpoint  string `json:"challenge_endpoint,omitempty"`
 	RevocationEndpoint string `json:"revocation_endpoint,omitempty"`
 	JWKSURI            string `json:"jwks_uri,omitempty"`
+	// StatusListAggregationEndpoint lists the status lists of what is issued
+	// (draft-ietf-oauth-status-list section 9.1).
+	StatusListAggregationEndpoint string `json:"status_list_aggregation_endpoint,omitempty"`
 
 	ScopesSupported        []string `json:"scopes_supported,omitempty"`
 	ResponseTypesSupported []string `json:"response_types_supported,omitempty"`

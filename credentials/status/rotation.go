@@ -13,9 +13,29 @@ import (
 // and expires is when it ends. TTL shrinks with it. The error wraps [keys.ErrNoSigner]
 // if no key may sign a token that lives a second.
 func SignAt(now time.Time, o TokenOptions, l *List, ring *keys.Ring) (token string, expires time.Time, err error) {
+	key, o, err := o.at(now, ring)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	token, err = Sign(o, l, key)
+	return token, o.Expires, err
+}
+
+// SignCWTAt is [SignAt] for the CWT form.
+func SignCWTAt(now time.Time, o TokenOptions, l *List, ring *keys.Ring) (token []byte, expires time.Time, err error) {
+	key, o, err := o.at(now, ring)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	token, err = SignCWT(o, l, key)
+	return token, o.Expires, err
+}
+
+// at returns the key that signs at now, and the options within its validity.
+func (o TokenOptions) at(now time.Time, ring *keys.Ring) (*keys.Key, TokenOptions, error) {
 	key, err := ring.At(now)
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("sign status list: %w", err)
+		return nil, o, fmt.Errorf("sign status list: %w", err)
 	}
 	begins, ends := key.Validity()
 	if !o.IssuedAt.IsZero() && o.IssuedAt.Before(begins) {
@@ -26,9 +46,8 @@ func SignAt(now time.Time, o TokenOptions, l *List, ring *keys.Ring) (token stri
 	}
 	left := o.Expires.Sub(now).Truncate(time.Second)
 	if left < time.Second {
-		return "", time.Time{}, fmt.Errorf("sign status list: %w", errors.Join(keys.ErrNoSigner, errors.New("the signer ends")))
+		return nil, o, fmt.Errorf("sign status list: %w", errors.Join(keys.ErrNoSigner, errors.New("the signer ends")))
 	}
 	o.TTL = min(o.TTL, left)
-	token, err = Sign(o, l, key)
-	return token, o.Expires, err
+	return key, o, nil
 }

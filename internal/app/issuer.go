@@ -87,7 +87,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	window := c.StatusWindow.Or(defaultStatusWindow)
 	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
-		Signer: statusSigner{keys: statusKeys, base: id + "/status-lists/", now: now}, Metrics: a.observed.statusLists,
+		Signer: statusSigner{keys: statusKeys, base: id + issuer.PathStatusLists, now: now}, Metrics: a.observed.statusLists,
 	})
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
-	t.jobs = append(t.jobs, i.Run)
+	t.jobs = append(t.jobs, i.Run, func(ctx context.Context) { publisher.Run(ctx, c.Tenant) })
 	return nil
 }
 
@@ -276,8 +276,6 @@ type statusSigner struct {
 }
 
 // SignStatusList implements statuslist.Signer.
-func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (string, time.Time, error) {
-	return status.SignAt(s.now(), status.TokenOptions{
-		URI: s.base + l.ListID, IssuedAt: l.IssuedAt, Expires: l.Expires, TTL: l.TTL,
-	}, status.FromBits(l.Bits, len(l.Bits)*8), s.keys)
+func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (statuslist.Signed, error) {
+	return l.SignAt(s.now(), status.TokenOptions{URI: s.base + "/" + l.ListID, AggregationURI: s.base}, s.keys)
 }

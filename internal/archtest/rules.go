@@ -58,7 +58,7 @@ var seams = []seam{
 	{library: "github.com/fxamacker/cbor", packages: []string{"credentials/cose/..."}},
 	{
 		library: "github.com/labstack/echo", packages: []string{"internal/httpd/..."},
-		files: "handler*.go", fileTrees: []string{"issuer/...", "verifier/...", "wallet/...", "openapi/..."},
+		files: "handler*.go", fileTrees: []string{"issuer/...", "verifier/...", "wallet/...", "openapi/...", "internal/statuslist/..."},
 	},
 	{library: "github.com/redis/go-redis", packages: []string{"internal/session/..."}},
 	{library: "github.com/ThalesGroup/crypto11", packages: []string{"credentials/keys/pkcs11"}},

@@ -1,6 +1,7 @@
 package statuslist
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/hmac"
@@ -258,15 +259,33 @@ func (l *Lists) IDs(ctx context.Context, tx *sql.Tx, tenant string) ([]string, e
 	return ids, rows.Err()
 }
 
-// read derives the bits of a list at a moment from its rows and its decoys.
-func (l *Lists) read(ctx context.Context, tx *sql.Tx, tenant, id string, at time.Time) (*Unsigned, error) {
-	list := &Unsigned{Tenant: tenant, ListID: id, IssuedAt: at}
+// snapshot is what a list says at one moment of the database.
+type snapshot struct {
+	version  int64
+	size     uint64
+	capacity uint64
+	created  time.Time
+	order    *permutation
+	rows     []byte // one bit per entry that a row says is INVALID
+}
+
+// at returns the bits with the decoys of a moment, which may lie ahead.
+func (s *snapshot) at(t time.Time) []byte {
+	bits := bytes.Clone(s.rows)
+	s.order.invalidDecoys(s.capacity, s.created, t, func(index uint64) { setBit(bits, index) })
+	return bits
+}
+
+func setBit(bits []byte, index uint64) { bits[index/8] |= 1 << (index % 8) }
+
+// read derives the bits of a list from its rows.
+func (l *Lists) read(ctx context.Context, tx *sql.Tx, tenant, id string) (*snapshot, error) {
+	s := &snapshot{}
 	var keyID string
-	var size, capacity uint64
 	var created int64
 	err := tx.QueryRowContext(ctx, `
 		SELECT key_id, size, capacity, version, created_at FROM status_lists WHERE tenant = $1 AND id = $2 AND owner = $3`,
-		tenant, id, l.owner).Scan(&keyID, &size, &capacity, &list.Version, &created)
+		tenant, id, l.owner).Scan(&keyID, &s.size, &s.capacity, &s.version, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrUnknownList
 	}
@@ -277,13 +296,10 @@ func (l *Lists) read(ctx context.Context, tx *sql.Tx, tenant, id string, at time
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownKey, keyID)
 	}
-	p, err := newPermutation(key, tenant, id, size)
-	if err != nil {
+	if s.order, err = newPermutation(key, tenant, id, s.size); err != nil {
 		return nil, err
 	}
-	list.Bits = make([]byte, (size+7)/8)
-	set := func(index uint64) { list.Bits[index/8] |= 1 << (index % 8) }
-	p.invalidDecoys(capacity, time.Unix(created, 0), at, set)
+	s.created, s.rows = time.Unix(created, 0), make([]byte, (s.size+7)/8)
 	rows, err := tx.QueryContext(ctx, `
 		SELECT idx FROM status_entries WHERE tenant = $1 AND list_id = $2 AND invalid_at > 0`, tenant, id)
 	if err != nil {
@@ -295,7 +311,10 @@ func (l *Lists) read(ctx context.Context, tx *sql.Tx, tenant, id string, at time
 		if err := rows.Scan(&index); err != nil {
 			return nil, fmt.Errorf("statuslist: %w", err)
 		}
-		set(index)
+		if index >= s.size {
+			return nil, fmt.Errorf("statuslist: list %s has a row beyond its size", id)
+		}
+		setBit(s.rows, index)
 	}
-	return list, rows.Err()
+	return s, rows.Err()
 }

@@ -14,6 +14,7 @@ type Metrics struct {
 	failures     *prometheus.CounterVec
 	age          *prometheus.GaugeVec
 	left         *prometheus.GaugeVec
+	ahead        *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of status lists. It panics if the registry
@@ -32,8 +33,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			"Age of the status list token that was served last, by owner and tenant.")), labels),
 		left: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("served_validity_seconds",
 			"Time until the status list token that was served last expires, by owner and tenant.")), labels),
+		ahead: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("covered_seconds",
+			"Time until the first list has no token left, of those signed ahead too, by owner and tenant.")), labels),
 	}
-	registry.MustRegister(m.publications, m.failures, m.age, m.left)
+	registry.MustRegister(m.publications, m.failures, m.age, m.left, m.ahead)
 	return m
 }
 
@@ -53,5 +56,11 @@ func (m *Metrics) served(owner, tenant string, p Publication, now time.Time) {
 	if m != nil {
 		m.age.WithLabelValues(owner, tenant).Set(max(0, now.Sub(p.IssuedAt)).Seconds())
 		m.left.WithLabelValues(owner, tenant).Set(p.Expires.Sub(now).Seconds())
+	}
+}
+
+func (m *Metrics) covered(owner, tenant string, d time.Duration) {
+	if m != nil {
+		m.ahead.WithLabelValues(owner, tenant).Set(d.Seconds())
 	}
 }

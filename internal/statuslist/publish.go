@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/internal/database"
 )
 
@@ -22,28 +24,61 @@ type Unsigned struct {
 	// Bits holds one bit per entry, the first entry in the least significant
 	// bit of the first byte; 1 is INVALID.
 	Bits []byte
-	// IssuedAt and Expires have whole seconds.
+	// IssuedAt and Expires have whole seconds. IssuedAt may lie ahead: see
+	// [PublisherConfig.Ahead].
 	IssuedAt, Expires time.Time
 	// TTL is how long a client may keep the token before it asks again.
 	TTL time.Duration
 }
 
-// Signer turns a list into a Status List Token for the URI it is served at.
-// The token expires when the list says, or earlier where its signer ends; the
-// Signer returns which.
+// Signed is one list as a Status List Token in both forms.
+type Signed struct {
+	// JWT is the token in JWT form (section 5.1).
+	JWT string
+	// CWT is the token in CWT form (section 5.2), which is binary. It is a
+	// string because it is shared and must not be changed.
+	CWT string
+	// Expires is the exp of both: what the list says, or earlier where the
+	// signer ends.
+	Expires time.Time
+}
+
+// Signer turns a list into Status List Tokens for the URI it is served at.
 type Signer interface {
-	SignStatusList(ctx context.Context, list Unsigned) (token string, expires time.Time, err error)
+	SignStatusList(ctx context.Context, list Unsigned) (Signed, error)
+}
+
+// SignAt signs a list in both forms with the key of the ring that signs at now,
+// or when the list is issued if that lies ahead. Of the options, URI and
+// AggregationURI are the caller's; the times are those of the list. See
+// [status.SignAt].
+func (u Unsigned) SignAt(now time.Time, o status.TokenOptions, ring *keys.Ring) (s Signed, err error) {
+	if u.IssuedAt.After(now) {
+		now = u.IssuedAt
+	}
+	o.IssuedAt, o.Expires, o.TTL = u.IssuedAt, u.Expires, u.TTL
+	list := status.FromBits(u.Bits, 8*len(u.Bits))
+	if s.JWT, s.Expires, err = status.SignAt(now, o, list, ring); err != nil {
+		return Signed{}, err
+	}
+	cwt, _, err := status.SignCWTAt(now, o, list, ring)
+	s.CWT = string(cwt)
+	return s, err
 }
 
 // Publication is the token of a list that is served now.
 type Publication struct {
-	Token string
-	// Sequence grows with every token of the list.
+	Signed
+	// Sequence grows with every publication of the list.
 	Sequence int64
 	// Version is that of the list when its bits were read.
-	Version           int64
-	IssuedAt, Expires time.Time
+	Version int64
+	// IssuedAt is the iat of the tokens.
+	IssuedAt time.Time
 }
+
+// maxLife is the longest that anything is said about bits after they were read.
+const maxLife = 24 * time.Hour
 
 // PublisherConfig says when tokens are made and how long they live.
 type PublisherConfig struct {
@@ -58,6 +93,12 @@ type PublisherConfig struct {
 	// Window, at most 24 hours; 12 hours if zero. When the database is away
 	// the last token is served until then.
 	Lifetime time.Duration
+	// Ahead is how far ahead tokens are signed, for when none can be: with
+	// every token, further ones are signed that begin half a lifetime later,
+	// and so on up to Ahead later, and kept. They say of the list what is known
+	// now, so Ahead and Lifetime together are 24 hours at most. The lesser of
+	// Lifetime and what is left of 24 hours if zero; none if negative.
+	Ahead time.Duration
 	// TTL is the ttl claim; Window if zero.
 	TTL time.Duration
 	Now func() time.Time
@@ -74,7 +115,7 @@ type Publisher struct {
 	c      PublisherConfig
 	flight singleflight.Group
 	mu     sync.Mutex
-	last   map[listKey]Publication
+	last   map[listKey]held
 }
 
 type listKey struct{ tenant, id string }
@@ -87,6 +128,9 @@ func NewPublisher(c PublisherConfig) (*Publisher, error) {
 	if c.Lifetime == 0 {
 		c.Lifetime = 12 * time.Hour
 	}
+	if c.Ahead == 0 {
+		c.Ahead = min(c.Lifetime, maxLife-c.Lifetime)
+	}
 	if c.TTL == 0 {
 		c.TTL = c.Window
 	}
@@ -95,23 +139,20 @@ func NewPublisher(c PublisherConfig) (*Publisher, error) {
 		return nil, errors.New("statuslist: publisher lacks a database, lists, signer, clock or log")
 	case c.Window < time.Second || c.Window > time.Hour || c.Window%time.Second != 0:
 		return nil, fmt.Errorf("statuslist: window of %v, want 1s to 1h in whole seconds", c.Window)
-	case c.Lifetime <= c.Window || c.Lifetime > 24*time.Hour || c.Lifetime%time.Second != 0:
+	case c.Lifetime <= c.Window || c.Lifetime > maxLife || c.Lifetime%time.Second != 0:
 		return nil, fmt.Errorf("statuslist: lifetime of %v, want more than the window of %v and at most 24h", c.Lifetime, c.Window)
+	case c.Ahead > maxLife-c.Lifetime:
+		return nil, fmt.Errorf("statuslist: signed %v ahead, want at most %v", c.Ahead, maxLife-c.Lifetime)
 	case c.TTL < time.Second || c.TTL > c.Lifetime || c.TTL%time.Second != 0:
 		return nil, fmt.Errorf("statuslist: ttl of %v, want 1s to the lifetime of %v", c.TTL, c.Lifetime)
 	}
-	return &Publisher{c: c, last: map[listKey]Publication{}}, nil
-}
-
-// Token returns the Status List Token of a list and when it expires.
-func (p *Publisher) Token(ctx context.Context, tenant, listID string) (token string, expires time.Time, err error) {
-	pub, err := p.Current(ctx, tenant, listID)
-	return pub.Token, pub.Expires, err
+	return &Publisher{c: c, last: map[listKey]held{}}, nil
 }
 
 // Current returns what is published of a list in the present window, making it
 // if need be. It fails with [ErrUnknownList]. If no token of this window can
-// be had, the last one is returned for as long as it has not expired.
+// be had, the newest is returned whose time has come, of those that were signed
+// ahead too, for as long as it has not expired.
 func (p *Publisher) Current(ctx context.Context, tenant, listID string) (Publication, error) {
 	key := listKey{tenant, listID}
 	made := p.flight.DoChan(tenant+"\x00"+listID, func() (any, error) {
@@ -132,8 +173,8 @@ func (p *Publisher) Current(ctx context.Context, tenant, listID string) (Publica
 		if !errors.Is(result.Err, ErrUnknownList) {
 			p.c.Metrics.failed(p.c.Lists.owner, tenant)
 		}
-		last := p.lastOf(key)
-		if last.Token == "" || errors.Is(result.Err, ErrUnknownList) || !p.c.Now().Before(last.Expires) {
+		last, ok := p.lastOf(key).at(p.c.Now())
+		if !ok || errors.Is(result.Err, ErrUnknownList) {
 			return Publication{}, result.Err
 		}
 		p.c.Log.WarnContext(ctx, "serving an older status list", "tenant", tenant, "list", listID,
@@ -154,12 +195,12 @@ func (p *Publisher) Publish(ctx context.Context, tenant, listID string) (Publica
 // Whoever stores a token first wins; the others read again.
 func (p *Publisher) publish(ctx context.Context, key listKey, forced bool) (Publication, error) {
 	for {
-		list, pub, err := p.load(ctx, key, forced)
+		list, pub, issued, err := p.load(ctx, key, forced)
 		if err != nil || list == nil {
 			return pub, err
 		}
-		next := Publication{Sequence: pub.Sequence + 1, Version: list.Version, IssuedAt: list.IssuedAt}
-		if next.Token, next.Expires, err = p.c.Signer.SignStatusList(ctx, *list); err != nil {
+		next, err := p.sign(ctx, key, list, issued, pub.Sequence+1)
+		if err != nil {
 			return Publication{}, fmt.Errorf("statuslist: sign: %w", err)
 		}
 		stored, err := p.store(ctx, key, next)
@@ -169,36 +210,37 @@ func (p *Publisher) publish(ctx context.Context, key listKey, forced bool) (Publ
 		if stored {
 			p.remember(key, next)
 			p.c.Metrics.published(p.c.Lists.owner, key.tenant)
-			return next, nil
+			return next.tokens[0], nil
 		}
 	}
 }
 
 // load reads what is published. If that will not do, it also reads the list
 // to be signed.
-func (p *Publisher) load(ctx context.Context, key listKey, forced bool) (list *Unsigned, pub Publication, err error) {
+func (p *Publisher) load(ctx context.Context, key listKey, forced bool) (list *snapshot, pub Publication, issued time.Time, err error) {
 	err = p.c.DB.Read(ctx, func(tx *sql.Tx) error {
 		if pub, err = p.readPublication(ctx, tx, key); err != nil {
 			return err
 		}
-		issued, due := p.issueTime(pub, forced)
-		if !due {
+		var due bool
+		if issued, due = p.issueTime(pub, forced); !due {
 			return nil
 		}
-		list, err = p.c.Lists.read(ctx, tx, key.tenant, key.id, issued)
-		return err
+		if list, err = p.c.Lists.read(ctx, tx, key.tenant, key.id); err != nil {
+			return err
+		}
+		if list.version < pub.Version {
+			return fmt.Errorf("statuslist: list %s has gone back from version %d to %d", key.id, pub.Version, list.version)
+		}
+		return nil
 	})
-	if list != nil {
-		list.Expires, list.TTL = list.IssuedAt.Add(p.c.Lifetime), p.c.TTL
-	}
-	return list, pub, err
+	return list, pub, issued, err
 }
 
 // issueTime says whether a new token is due after pub, and its time of issue.
 func (p *Publisher) issueTime(pub Publication, forced bool) (issued time.Time, due bool) {
 	now := p.c.Now()
-	window := int64(p.c.Window / time.Second)
-	issued = time.Unix(now.Unix()-now.Unix()%window, 0).UTC()
+	issued = startOf(now, p.c.Window)
 	if forced {
 		issued = time.Unix(now.Unix(), 0).UTC()
 	}
@@ -215,65 +257,44 @@ func (p *Publisher) issueTime(pub Publication, forced bool) (issued time.Time, d
 		// Its signer ended within the window, and another may go on.
 		return time.Unix(now.Unix(), 0).UTC(), true
 	}
-	return pub.IssuedAt, forced
+	// A program that knows only one form has published in this window.
+	return pub.IssuedAt, forced || pub.CWT == ""
 }
 
-// readPublication returns what is stored, the token from memory if it is still
-// the same, and the zero value if there is none.
-func (p *Publisher) readPublication(ctx context.Context, tx *sql.Tx, key listKey) (Publication, error) {
-	last := p.lastOf(key)
-	var pub Publication
-	var issued, expires int64
-	err := tx.QueryRowContext(ctx, `
-		SELECT p.sequence, p.version, p.issued_at, p.expires_at, CASE WHEN p.sequence = $1 THEN '' ELSE p.token END
-		FROM status_publications p JOIN status_lists l ON l.tenant = p.tenant AND l.id = p.list_id
-		WHERE p.tenant = $2 AND p.list_id = $3 AND l.owner = $4`, last.Sequence, key.tenant, key.id, p.c.Lists.owner).
-		Scan(&pub.Sequence, &pub.Version, &issued, &expires, &pub.Token)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Publication{}, nil
-	}
-	if err != nil {
-		return Publication{}, fmt.Errorf("statuslist: publication: %w", err)
-	}
-	if pub.Sequence == last.Sequence {
-		return last, nil
-	}
-	pub.IssuedAt, pub.Expires = time.Unix(issued, 0).UTC(), time.Unix(expires, 0).UTC()
-	p.remember(key, pub)
-	return pub, nil
+// startOf returns when the window of a moment began.
+func startOf(t time.Time, window time.Duration) time.Time {
+	return time.Unix(t.Unix()-t.Unix()%int64(window/time.Second), 0).UTC()
 }
 
-// store replaces the publication that came before pub. It returns false if
-// another one has been stored meanwhile.
-func (p *Publisher) store(ctx context.Context, key listKey, pub Publication) (stored bool, err error) {
-	err = p.c.DB.Write(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `
-			INSERT INTO status_publications (tenant, list_id, sequence, version, issued_at, expires_at, token)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (tenant, list_id) DO UPDATE SET sequence = excluded.sequence, version = excluded.version,
-				issued_at = excluded.issued_at, expires_at = excluded.expires_at, token = excluded.token
-			WHERE status_publications.sequence = excluded.sequence - 1`,
-			key.tenant, key.id, pub.Sequence, pub.Version, pub.IssuedAt.Unix(), pub.Expires.Unix(), pub.Token)
-		if err != nil {
-			return fmt.Errorf("statuslist: publication: %w", err)
+// sign makes the tokens for a moment and those ahead, as far as there will be
+// signers for these.
+func (p *Publisher) sign(ctx context.Context, key listKey, list *snapshot, issued time.Time, sequence int64) (held, error) {
+	h := held{sequence: sequence}
+	for i, at := range p.moments(issued) {
+		u := Unsigned{
+			Tenant: key.tenant, ListID: key.id, Version: list.version, Bits: list.at(at),
+			IssuedAt: at, Expires: at.Add(p.c.Lifetime), TTL: p.c.TTL,
 		}
-		n, err := result.RowsAffected()
-		stored = n == 1
-		return err
-	})
-	return stored, err
-}
-
-func (p *Publisher) lastOf(key listKey) Publication {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.last[key]
-}
-
-func (p *Publisher) remember(key listKey, pub Publication) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last[key].Sequence < pub.Sequence {
-		p.last[key] = pub
+		signed, err := p.c.Signer.SignStatusList(ctx, u)
+		if i > 0 && errors.Is(err, keys.ErrNoSigner) {
+			break
+		}
+		if err != nil {
+			return held{}, err
+		}
+		h.tokens = append(h.tokens, Publication{Signed: signed, Sequence: sequence, Version: list.version, IssuedAt: at})
 	}
+	return h, nil
+}
+
+// moments returns the times of issue of the tokens that are signed together.
+// Those ahead are at the beginnings of windows, so that the token that follows
+// them, when tokens can be made again, is never the earlier one.
+func (p *Publisher) moments(issued time.Time) []time.Time {
+	moments := []time.Time{issued}
+	step := max(p.c.Lifetime/2/p.c.Window*p.c.Window, p.c.Window)
+	for later := step; later <= p.c.Ahead; later += step {
+		moments = append(moments, startOf(issued.Add(later), p.c.Window))
+	}
+	return moments
 }

@@ -25,7 +25,7 @@ type signer struct {
 	ends time.Time
 }
 
-func (s *signer) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, time.Time, error) {
+func (s *signer) SignStatusList(_ context.Context, list statuslist.Unsigned) (statuslist.Signed, error) {
 	time.Sleep(s.pause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,7 +34,14 @@ func (s *signer) SignStatusList(_ context.Context, list statuslist.Unsigned) (st
 	if !s.ends.IsZero() && s.ends.Before(expires) {
 		expires = s.ends
 	}
-	return fmt.Sprint(len(s.lists) - 1), expires, s.err
+	number := fmt.Sprint(len(s.lists) - 1)
+	return statuslist.Signed{JWT: number, CWT: "\x00" + number, Expires: expires}, s.err
+}
+
+func (s *signer) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
 }
 
 func (s *signer) last() statuslist.Unsigned {
@@ -62,7 +69,7 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d / time.Second)) }
 func publisher(t testing.TB, db *database.DB, lists *statuslist.Lists, s statuslist.Signer, c *clock) *statuslist.Publisher {
 	t.Helper()
 	p, err := statuslist.NewPublisher(statuslist.PublisherConfig{
-		DB: db, Lists: lists, Signer: s, Now: c.now, Log: slog.New(slog.DiscardHandler), Lifetime: time.Hour,
+		DB: db, Lists: lists, Signer: s, Now: c.now, Log: slog.New(slog.DiscardHandler), Lifetime: time.Hour, Ahead: -1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +184,7 @@ func TestOlderTokenIsServedUntilItExpires(t *testing.T) {
 			t.Errorf("without a database: got %+v", pub)
 		}
 		c.advance(30 * time.Minute)
-		if _, _, err := p.Token(t.Context(), "t", e.ListID); !errors.Is(err, database.ErrUnavailable) {
+		if _, err := p.Current(t.Context(), "t", e.ListID); !errors.Is(err, database.ErrUnavailable) {
 			t.Errorf("served an expired token: %v", err)
 		}
 	})
@@ -257,7 +264,7 @@ func TestConcurrentRevocationsAndReaders(t *testing.T) {
 		c.advance(time.Minute)
 		var signed sync.Map
 		for range 50 {
-			wg.Go(func() { signed.Store(current(t, p, entries[0].ListID).Token, true) })
+			wg.Go(func() { signed.Store(current(t, p, entries[0].ListID).JWT, true) })
 		}
 		wg.Wait()
 		if len(s.lists) != 1 || s.last().Version != 300 {
@@ -295,21 +302,23 @@ func TestPublisherConfig(t *testing.T) {
 	t.Parallel()
 	lists := newLists(t, statuslist.Config{})
 	for name, test := range map[string]struct {
-		window, lifetime, ttl time.Duration
-		ok                    bool
+		window, lifetime, ttl, ahead time.Duration
+		ok                           bool
 	}{
-		"defaults":        {0, 0, 0, true},
-		"demo":            {time.Second, time.Minute, time.Second, true},
-		"longest":         {time.Hour, 24 * time.Hour, 24 * time.Hour, true},
-		"too long":        {time.Minute, 24*time.Hour + time.Second, 0, false},
-		"part of seconds": {1500 * time.Millisecond, time.Hour, 0, false},
-		"window too long": {2 * time.Hour, 24 * time.Hour, 0, false},
-		"expires early":   {time.Minute, time.Minute, 0, false},
-		"ttl over exp":    {time.Minute, time.Hour, 2 * time.Hour, false},
+		"defaults":        {0, 0, 0, 0, true},
+		"demo":            {time.Second, time.Minute, time.Second, 0, true},
+		"longest":         {time.Hour, 24 * time.Hour, 24 * time.Hour, 0, true},
+		"too long":        {time.Minute, 24*time.Hour + time.Second, 0, 0, false},
+		"part of seconds": {1500 * time.Millisecond, time.Hour, 0, 0, false},
+		"window too long": {2 * time.Hour, 24 * time.Hour, 0, 0, false},
+		"expires early":   {time.Minute, time.Minute, 0, 0, false},
+		"all day":         {time.Hour, 18 * time.Hour, 0, 6 * time.Hour, true},
+		"beyond a day":    {time.Hour, 18 * time.Hour, 0, 6*time.Hour + 1, false},
+		"ttl over exp":    {time.Minute, time.Hour, 2 * time.Hour, 0, false},
 	} {
 		_, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 			DB: &database.DB{}, Lists: lists, Signer: &signer{}, Now: newClock(start).now, Log: slog.New(slog.DiscardHandler),
-			Window: test.window, Lifetime: test.lifetime, TTL: test.ttl,
+			Window: test.window, Lifetime: test.lifetime, TTL: test.ttl, Ahead: test.ahead,
 		})
 		if (err == nil) != test.ok {
 			t.Errorf("%s: %v", name, err)

@@ -115,7 +115,7 @@ func (w *world) invalid(t testing.TB, tenant string, c records.Issued) bool {
 	var bits []byte
 	p, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: w.DB, Lists: w.Lists, Now: w.Now, Log: slog.New(slog.DiscardHandler),
-		Signer: signerFunc(func(list statuslist.Unsigned) { bits = list.Bits }),
+		Ahead: -1, Signer: signerFunc(func(list statuslist.Unsigned) { bits = list.Bits }),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,9 +128,9 @@ func (w *world) invalid(t testing.TB, tenant string, c records.Issued) bool {
 
 type signerFunc func(statuslist.Unsigned)
 
-func (f signerFunc) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, time.Time, error) {
+func (f signerFunc) SignStatusList(_ context.Context, list statuslist.Unsigned) (statuslist.Signed, error) {
 	f(list)
-	return "token", list.Expires, nil
+	return statuslist.Signed{JWT: "token", CWT: "token", Expires: list.Expires}, nil
 }
 
 func TestAGrantYieldsWhatItSaysAndNoMore(t *testing.T) {

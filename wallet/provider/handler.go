@@ -2,7 +2,6 @@ package provider
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -10,10 +9,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tegata-id/tegata/credentials/keys"
-	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/internal/statuslist"
 )
 
 // statusListMaxAge bounds how long caches on the way keep a status list.
@@ -116,13 +115,9 @@ func bearer(header http.Header) string {
 }
 
 func (h handler) statusList(c echo.Context) error {
-	published, err := h.provider.StatusList(c.Request().Context(), c.Param("id"))
-	if err != nil {
-		return err
-	}
-	age := min(statusListMaxAge, max(0, published.Expires.Sub(h.provider.cfg.Now())))
-	c.Response().Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int64(age/time.Second)))
-	return c.Blob(http.StatusOK, status.MediaType, []byte(published.Token))
+	return statuslist.Respond(c, statusListMaxAge, h.provider.cfg.Now(), func() (statuslist.Publication, error) {
+		return h.provider.StatusList(c.Request().Context(), c.Param("id"))
+	})
 }
 
 // statuses has the status code of each reason.

@@ -33,13 +33,11 @@ type StatusSigner struct {
 }
 
 // SignStatusList implements [statuslist.Signer].
-func (s StatusSigner) SignStatusList(_ context.Context, list statuslist.Unsigned) (string, time.Time, error) {
+func (s StatusSigner) SignStatusList(_ context.Context, list statuslist.Unsigned) (statuslist.Signed, error) {
 	if list.Tenant != s.Tenant {
-		return "", time.Time{}, errors.New("provider: status list of another tenant")
+		return statuslist.Signed{}, errors.New("provider: status list of another tenant")
 	}
-	return status.SignAt(s.Now(), status.TokenOptions{
-		URI: StatusListURI(s.Issuer, list.ListID), IssuedAt: list.IssuedAt, Expires: list.Expires, TTL: list.TTL,
-	}, status.FromBits(list.Bits, 8*len(list.Bits)), s.Keys)
+	return list.SignAt(s.Now(), status.TokenOptions{URI: StatusListURI(s.Issuer, list.ListID)}, s.Keys)
 }
 
 // StatusListURI returns the URI of a status list of the provider with this base

@@ -1,0 +1,113 @@
+package statuslist
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tegata-id/tegata/credentials/status"
+	"github.com/tegata-id/tegata/internal/httpd"
+)
+
+// CodeNotAcceptable and CodeNotImplemented are the codes of errors that
+// [Respond] returns.
+const (
+	CodeNotAcceptable  = "not_acceptable"
+	CodeNotImplemented = "not_implemented"
+)
+
+// Respond answers a request for a status list (section 8) with the token that
+// find returns, in the form that the client likes best, JWT if it does not
+// mind, or with 304 if the client has it. maxAge bounds how long caches on the
+// way may keep it. Beside those of find, errors are [*httpd.Error]: 406 for a
+// client that takes neither form, 501 for one that asks for the past (section
+// 8.4), which would tell too much.
+func Respond(c echo.Context, maxAge time.Duration, now time.Time, find func() (Publication, error)) error {
+	header := c.Response().Header()
+	header.Add("Vary", "Accept")
+	if c.QueryParams().Has("time") {
+		return &httpd.Error{Status: http.StatusNotImplemented, Code: CodeNotImplemented, Description: "only the present status list is served"}
+	}
+	form := preferred(strings.Join(c.Request().Header.Values("Accept"), ","), status.MediaType, status.CWTMediaType)
+	if form == "" {
+		return &httpd.Error{
+			Status: http.StatusNotAcceptable, Code: CodeNotAcceptable,
+			Description: "the status list is " + status.MediaType + " or " + status.CWTMediaType,
+		}
+	}
+	pub, err := find()
+	if err != nil {
+		return err
+	}
+	body := []byte(pub.JWT)
+	if form == status.CWTMediaType {
+		body = []byte(pub.CWT)
+	}
+	if len(body) == 0 {
+		return httpd.Unavailable(errNoForm)
+	}
+	age := max(0, min(maxAge, pub.Expires.Sub(now)))
+	header.Set("Cache-Control", "public, max-age="+strconv.FormatInt(int64(age/time.Second), 10))
+	return httpd.WriteTagged(c, form, body)
+}
+
+// errNoForm is met where an older release has published and no newer token can
+// be made.
+var errNoForm = errors.New("statuslist: the form was not published")
+
+// preferred returns which of the forms an Accept header likes best (RFC 9110
+// section 12.5.1), the first of them if it likes several as much, and "" if
+// none. An empty header takes anything.
+func preferred(accept string, forms ...string) string {
+	if strings.TrimSpace(accept) == "" {
+		return forms[0]
+	}
+	best, bestQuality := "", 0.0
+	for _, form := range forms {
+		if q := quality(accept, form); q > bestQuality {
+			best, bestQuality = form, q
+		}
+	}
+	return best
+}
+
+// quality returns the weight of a media type, which is that of the most specific
+// range it falls into.
+func quality(accept, form string) float64 {
+	group, _, _ := strings.Cut(form, "/")
+	weight, specific := 0.0, 0
+	for _, part := range strings.Split(accept, ",") {
+		mediaRange, parameters, _ := strings.Cut(part, ";")
+		rank := 0
+		switch strings.ToLower(strings.TrimSpace(mediaRange)) {
+		case form:
+			rank = 3
+		case group + "/*":
+			rank = 2
+		case "*/*":
+			rank = 1
+		}
+		if rank > specific {
+			weight, specific = weightOf(parameters), rank
+		}
+	}
+	return weight
+}
+
+// weightOf reads q; what cannot be read counts as 1.
+func weightOf(parameters string) float64 {
+	for _, parameter := range strings.Split(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if !strings.EqualFold(name, "q") {
+			continue
+		}
+		if q, err := strconv.ParseFloat(value, 64); err == nil && q >= 0 && q <= 1 {
+			return q
+		}
+	}
+	return 1
+}
