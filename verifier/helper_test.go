@@ -133,7 +133,7 @@ func (w *world) policy(profile trust.Profile, anchors ...trust.Anchor) *trust.Po
 	return &trust.Policy{Anchors: anchors, Profile: profile, Revocation: trust.NotChecked("test"), Now: w.clock}
 }
 
-func (w *world) fetchList(context.Context, string, string) ([]byte, string, error) {
+func (w *world) fetchList(context.Context, string, ...string) ([]byte, string, error) {
 	now := w.clock()
 	if w.listDown {
 		return nil, "", errors.New("connection refused")

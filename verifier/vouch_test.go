@@ -44,7 +44,7 @@ func TestNegStatusOfAnotherAuthority(t *testing.T) {
 			cfg := w.config("city")
 			cfg.Status = &status.Checker{
 				Policy: w.policy(trust.ProfileStatusSigner, w.ca.Anchor(), foreign), Now: w.clock,
-				Fetch: func(context.Context, string, string) ([]byte, string, error) { return allValid(w, key) },
+				Fetch: func(context.Context, string, ...string) ([]byte, string, error) { return allValid(w, key) },
 			}
 			w.v = must(verifier.New(cfg))(t)
 			d := w.draft(credentials.FormatSDJWTVC)

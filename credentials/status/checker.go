@@ -36,11 +36,11 @@ var (
 	ErrRollback = errors.New("status list is older than one seen before")
 )
 
-// Fetch gets uri with an Accept header and returns the body and the
-// Content-Type of a successful response. It must bound time, size (of the body
+// Fetch gets uri with an Accept header of media types, the one that is liked
+// best first, and returns the body and the Content-Type of a successful response. It must bound time, size (of the body
 // after any content encoding, too) and redirects, and keep away from addresses
 // that the operator does not want to be reached.
-type Fetch func(ctx context.Context, uri, accept string) (body []byte, contentType string, err error)
+type Fetch func(ctx context.Context, uri string, accept ...string) (body []byte, contentType string, err error)
 
 // Checker resolves status references. Lists are cached per URI for as long as
 // they allow, so that presentations do not tell their publisher about
@@ -195,11 +195,8 @@ func (c *Checker) fetch(ctx context.Context, uri string) (*Token, error) {
 	}
 }
 
-// accepted are the forms that are asked for: some issuers serve one alone.
-const accepted = MediaType + ", " + CWTMediaType + ";q=0.5"
-
 func (c *Checker) fetchOnce(ctx context.Context, uri string) (*Token, error) {
-	body, contentType, err := c.Fetch(ctx, uri, accepted)
+	body, contentType, err := c.Fetch(ctx, uri, MediaType, CWTMediaType) // some issuers serve one alone
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -90,12 +91,12 @@ type server struct {
 	wait               chan struct{}
 }
 
-func (s *server) fetch(_ context.Context, uri, accept string) ([]byte, string, error) {
+func (s *server) fetch(_ context.Context, uri string, accept ...string) ([]byte, string, error) {
 	s.fetched++
 	if s.wait != nil {
 		<-s.wait
 	}
-	if uri != listURI || accept != status.MediaType+", "+status.CWTMediaType+";q=0.5" {
+	if uri != listURI || !slices.Equal(accept, []string{status.MediaType, status.CWTMediaType}) {
 		return nil, "", errors.New("unexpected request")
 	}
 	return []byte(s.token), s.contentType, s.err

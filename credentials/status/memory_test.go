@@ -46,7 +46,7 @@ func TestNegCheckerMemory(t *testing.T) {
 					Anchors: []trust.Anchor{ca.Anchor()}, Profile: trust.ProfileStatusSigner,
 					Revocation: trust.NotChecked("test"), Now: func() time.Time { return start },
 				},
-				Fetch: func(_ context.Context, uri, _ string) ([]byte, string, error) {
+				Fetch: func(_ context.Context, uri string, _ ...string) ([]byte, string, error) {
 					fetched++
 					if tokens[uri] == nil {
 						token, err := signed(uri, list, key)

@@ -80,8 +80,8 @@ func (a *App) statusChecker(t *tenant, anchors []trust.Anchor) (*status.Checker,
 				Revocation: trust.NotChecked("signers are withdrawn by taking their anchor off the list"),
 			},
 			Now: a.opt.Now,
-			Fetch: func(ctx context.Context, uri, accept string) ([]byte, string, error) {
-				response, err := client.Get(ctx, uri, accept)
+			Fetch: func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
+				response, err := client.Get(ctx, uri, accept...)
 				if err != nil {
 					return nil, "", err
 				}

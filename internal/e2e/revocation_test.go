@@ -68,8 +68,8 @@ func (d *deployment) invalid(t *testing.T, w *holder.Wallet) int {
 			Anchors: []trust.Anchor{d.box.IssuerAnchors[credentials.FormatSDJWTVC]}, Profile: trust.ProfileStatusSigner,
 			Revocation: trust.NotChecked("the authorities of the sandbox publish no lists"), Now: d.clock.Now,
 		},
-		Fetch: func(ctx context.Context, uri, accept string) ([]byte, string, error) {
-			response, err := w.HTTP.Get(ctx, uri, accept)
+		Fetch: func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
+			response, err := w.HTTP.Get(ctx, uri, accept...)
 			if err != nil {
 				return nil, "", err
 			}

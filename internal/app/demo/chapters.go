@@ -172,8 +172,8 @@ func (d *demonstration) waitForStatus(ctx context.Context) error {
 			Anchors: []trust.Anchor{d.box.IssuerAnchors[credentials.FormatSDJWTVC]}, Profile: trust.ProfileStatusSigner,
 			Revocation: trust.NotChecked("the authorities of the demonstration publish no lists"), Now: time.Now,
 		},
-		Fetch: func(ctx context.Context, uri, accept string) ([]byte, string, error) {
-			response, err := d.wallet.HTTP.Get(ctx, uri, accept)
+		Fetch: func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
+			response, err := d.wallet.HTTP.Get(ctx, uri, accept...)
 			if err != nil {
 				return nil, "", err
 			}
