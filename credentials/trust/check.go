@@ -10,11 +10,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/internal/rfc5280"
 )
 
-// Extensions that are read here and not by the standard library.
-var (
-	oidKeyUsage    = asn1.ObjectIdentifier{2, 5, 29, 15}
-	oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
-)
+var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
 
 // checkChain applies every rule of the profile to a path from leaf to anchor
 // whose signatures are known to be good.
@@ -95,6 +91,31 @@ func (p Profile) CheckSigner(leaf *x509.Certificate) error {
 	return p.checkUsages([]*x509.Certificate{leaf})
 }
 
+// CheckAnchor applies the rules that an anchor is held to by itself, whatever
+// the time and whatever it certified. It is for those who take CAs into a
+// list, and no reason to trust the CA. Errors are [*Error].
+func (p Profile) CheckAnchor(ca *x509.Certificate) error {
+	if p.Name == "" {
+		return fail(ReasonConfiguration, "no profile")
+	}
+	if err := p.checkForm(ca); err != nil {
+		return err
+	}
+	if err := p.checkCA(ca, nil); err != nil {
+		return err
+	}
+	if p.RequireKeyIdentifiers && len(ca.SubjectKeyId) == 0 {
+		return fail(ReasonProfile, "a key identifier is missing")
+	}
+	if _, _, err := extKeyUsages(ca); err != nil {
+		return err
+	}
+	if p.IssuingAuthority {
+		return checkIACA(ca)
+	}
+	return nil
+}
+
 // checkAny applies the rules for every certificate of a path.
 func (p Profile) checkAny(c *x509.Certificate, now time.Time) error {
 	if err := checkValidity(c, now, "a certificate of the path"); err != nil {
@@ -164,8 +185,8 @@ func countIntermediates(certs []*x509.Certificate) int {
 	return n
 }
 
-// checkLink applies the rules between a certificate and its issuer.
-func (p Profile) checkLink(c, issuer *x509.Certificate) error {
+// checkAlgorithm applies the rules for how a certificate is signed.
+func (p Profile) checkAlgorithm(c *x509.Certificate) error {
 	switch c.SignatureAlgorithm {
 	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
@@ -175,6 +196,14 @@ func (p Profile) checkLink(c, issuer *x509.Certificate) error {
 		}
 	default:
 		return fail(ReasonWeak, "a signature algorithm is not allowed")
+	}
+	return nil
+}
+
+// checkLink applies the rules between a certificate and its issuer.
+func (p Profile) checkLink(c, issuer *x509.Certificate) error {
+	if err := p.checkAlgorithm(c); err != nil {
+		return err
 	}
 	if p.RequireKeyIdentifiers && (len(c.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0) {
 		return fail(ReasonProfile, "a key identifier is missing")
@@ -202,11 +231,17 @@ func (p Profile) checkLeaf(leaf *x509.Certificate) error {
 	if leaf.KeyUsage&p.KeyUsage != p.KeyUsage || (p.ExactKeyUsage && leaf.KeyUsage != p.KeyUsage) {
 		return fail(ReasonProfile, "the signer's key usage is not that of %s", p.Name)
 	}
+	if p.KeyUsageOneOf != 0 && leaf.KeyUsage&p.KeyUsageOneOf == 0 {
+		return fail(ReasonProfile, "the signer's key usage is not that of %s", p.Name)
+	}
 	if p.CriticalKeyUsage && !isCritical(leaf, oidKeyUsage) {
 		return fail(ReasonProfile, "key usage is not critical")
 	}
 	if p.MaxLifetime > 0 && leaf.NotAfter.Sub(leaf.NotBefore) > p.MaxLifetime {
 		return fail(ReasonProfile, "the signer's certificate is valid for too long")
+	}
+	if _, ok := LegalEntityOf(leaf); p.LegalEntity && !ok {
+		return fail(ReasonProfile, "the signer's certificate does not name a legal entity by a valid number")
 	}
 	if len(p.Policies) == 0 {
 		return nil
@@ -217,71 +252,6 @@ func (p Profile) checkLeaf(leaf *x509.Certificate) error {
 		}
 	}
 	return fail(ReasonPolicy, "the certificate policy is not one of %s", p.Name)
-}
-
-// checkUsages applies the rules for extended key usage: those of the profile
-// to the leaf, and the limits that CAs of the path were given.
-func (p Profile) checkUsages(certs []*x509.Certificate) error {
-	usages, present, err := extKeyUsages(certs[0])
-	if err != nil {
-		return err
-	}
-	if present && p.NoExtKeyUsage {
-		return fail(ReasonProfile, "extended key usage is not allowed for %s", p.Name)
-	}
-	if p.CriticalExtKeyUsage && !isCritical(certs[0], oidExtKeyUsage) {
-		return fail(ReasonProfile, "extended key usage is not critical")
-	}
-	if len(p.ExtKeyUsage) > 0 {
-		slices.Sort(usages)
-		if !slices.Equal(usages, slices.Sorted(slices.Values(p.ExtKeyUsage))) {
-			return fail(ReasonProfile, "extended key usage is not that of %s", p.Name)
-		}
-	}
-	for _, u := range usages {
-		if slices.Contains(p.ForbiddenExtKeyUsage, u) || (u == oidAnyUsage && len(p.ForbiddenExtKeyUsage) > 0) {
-			return fail(ReasonProfile, "extended key usage %s is not allowed for %s", u, p.Name)
-		}
-	}
-	for _, ca := range certs[1:] {
-		allowed, limited, err := extKeyUsages(ca)
-		if err != nil {
-			return err
-		}
-		if !limited || slices.Contains(allowed, oidAnyUsage) {
-			continue
-		}
-		// A leaf without the extension inherits the limits of its CA, which
-		// must then leave something that is not forbidden.
-		if !present && !slices.ContainsFunc(allowed, func(u string) bool { return !slices.Contains(p.ForbiddenExtKeyUsage, u) }) {
-			return fail(ReasonProfile, "a CA's extended key usage does not allow %s", p.Name)
-		}
-		for _, u := range usages {
-			if !slices.Contains(allowed, u) {
-				return fail(ReasonProfile, "extended key usage %s is not allowed to a CA of the path", u)
-			}
-		}
-	}
-	return nil
-}
-
-// extKeyUsages returns the OIDs of extKeyUsage in dotted form and whether the
-// extension is there. An empty one is an error (RFC 5280 section 4.2.1.12).
-func extKeyUsages(c *x509.Certificate) (usages []string, present bool, err error) {
-	for _, e := range c.Extensions {
-		if !e.Id.Equal(oidExtKeyUsage) {
-			continue
-		}
-		var oids []asn1.ObjectIdentifier
-		if rest, err := asn1.Unmarshal(e.Value, &oids); err != nil || len(rest) > 0 || len(oids) == 0 {
-			return nil, true, fail(ReasonProfile, "extended key usage is empty or malformed")
-		}
-		for _, oid := range oids {
-			usages = append(usages, oid.String())
-		}
-		return usages, true, nil
-	}
-	return nil, false, nil
 }
 
 func isCritical(c *x509.Certificate, oid asn1.ObjectIdentifier) bool {

@@ -1,13 +1,14 @@
 package trust
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/tegata-id/tegata/credentials/trust/internal/rfc5280"
 )
 
 var (
@@ -20,22 +21,10 @@ var (
 // issuerAltName and distribution points, which only inform, is not demanded:
 // authorities in use differ there.
 func checkIssuingAuthority(leaf, anchor *x509.Certificate) error {
-	if !bytes.Equal(anchor.RawSubject, anchor.RawIssuer) || !isSelfSigned(anchor) {
-		return fail(ReasonProfile, "the issuing authority's certificate is not self-signed")
+	if err := checkIACA(anchor); err != nil {
+		return err
 	}
-	if anchor.MaxPathLen != 0 || !anchor.MaxPathLenZero || !isCritical(anchor, oidBasicConstraints) {
-		return fail(ReasonProfile, "the issuing authority's basic constraints are not critical with path length 0")
-	}
-	if anchor.KeyUsage != x509.KeyUsageCertSign|x509.KeyUsageCRLSign || !isCritical(anchor, oidKeyUsage) {
-		return fail(ReasonProfile, "the issuing authority's key usage is not critical with keyCertSign and cRLSign alone")
-	}
-	if anchor.NotAfter.After(anchor.NotBefore.AddDate(20, 0, 0)) {
-		return fail(ReasonProfile, "the issuing authority's certificate is valid for more than 20 years")
-	}
-	country, ok := printableCountry(anchor.RawSubject)
-	if !ok || anchor.Subject.CommonName == "" {
-		return fail(ReasonProfile, "the issuing authority does not name its country and itself")
-	}
+	country, _ := printableCountry(anchor.RawSubject)
 	if leafCountry, ok := printableCountry(leaf.RawSubject); !ok || leafCountry != country {
 		return fail(ReasonProfile, "document signer and issuing authority are not of the same country")
 	}
@@ -43,11 +32,34 @@ func checkIssuingAuthority(leaf, anchor *x509.Certificate) error {
 		!slices.Equal(leaf.Subject.Province, anchor.Subject.Province) {
 		return fail(ReasonProfile, "document signer and issuing authority are not of the same state or province")
 	}
-	for _, c := range []*x509.Certificate{leaf, anchor} {
-		for _, e := range c.Extensions {
-			if e.Critical && !e.Id.Equal(oidBasicConstraints) && !e.Id.Equal(oidKeyUsage) && !e.Id.Equal(oidExtKeyUsage) {
-				return fail(ReasonCriticalExtension, "extension %s must not be critical", e.Id)
-			}
+	return checkCritical(leaf)
+}
+
+// checkIACA is the part for the authority alone.
+func checkIACA(ca *x509.Certificate) error {
+	if !rfc5280.SelfIssued(ca) || !isSelfSigned(ca) {
+		return fail(ReasonProfile, "the issuing authority's certificate is not self-signed")
+	}
+	if ca.MaxPathLen != 0 || !ca.MaxPathLenZero || !isCritical(ca, oidBasicConstraints) {
+		return fail(ReasonProfile, "the issuing authority's basic constraints are not critical with path length 0")
+	}
+	if ca.KeyUsage != x509.KeyUsageCertSign|x509.KeyUsageCRLSign || !isCritical(ca, oidKeyUsage) {
+		return fail(ReasonProfile, "the issuing authority's key usage is not critical with keyCertSign and cRLSign alone")
+	}
+	if ca.NotAfter.After(ca.NotBefore.AddDate(20, 0, 0)) {
+		return fail(ReasonProfile, "the issuing authority's certificate is valid for more than 20 years")
+	}
+	if _, ok := printableCountry(ca.RawSubject); !ok || ca.Subject.CommonName == "" {
+		return fail(ReasonProfile, "the issuing authority does not name its country and itself")
+	}
+	return checkCritical(ca)
+}
+
+// checkCritical bars critical extensions but for those that must be.
+func checkCritical(c *x509.Certificate) error {
+	for _, e := range c.Extensions {
+		if e.Critical && !e.Id.Equal(oidBasicConstraints) && !e.Id.Equal(oidKeyUsage) && !e.Id.Equal(oidExtKeyUsage) {
+			return fail(ReasonCriticalExtension, "extension %s must not be critical", e.Id)
 		}
 	}
 	return nil

@@ -197,7 +197,7 @@ func (p *Policy) build(leaf *x509.Certificate, intermediates []*x509.Certificate
 		return nil, fail(ReasonCriticalExtension, "a critical extension is not understood")
 	}
 	if !errors.As(err, &invalid) {
-		return nil, fail(ReasonUntrusted, "no path to a trust anchor")
+		return nil, p.diagnose(leaf, intermediates, now)
 	}
 	switch invalid.Reason {
 	case x509.Expired:
@@ -211,6 +211,50 @@ func (p *Policy) build(leaf *x509.Certificate, intermediates []*x509.Certificate
 		return nil, fail(ReasonNames, "the names of the path violate the name constraints of a CA")
 	}
 	return nil, fail(ReasonPolicy, "the path is valid for no certificate policy")
+}
+
+// diagnose says why there is no path: the standard library only says that there
+// is none. It follows the signatures from the leaf upwards, one issuer at a
+// time, and returns what is wrong with the first issuer that may not be one.
+func (p *Policy) diagnose(leaf *x509.Certificate, intermediates []*x509.Certificate, now time.Time) error {
+	nobody := fail(ReasonUntrusted, "no path to a trust anchor")
+	candidates := intermediates
+	for _, a := range p.Anchors {
+		candidates = append(candidates[:len(candidates):len(candidates)], a.Certificate)
+	}
+	below := []*x509.Certificate{}
+	for checks, c := 0, leaf; ; {
+		if slices.Contains(candidates[len(intermediates):], c) {
+			return nobody // what is wrong is not with an issuer
+		}
+		if err := p.Profile.checkAlgorithm(c); err != nil {
+			return err
+		}
+		var issuer *x509.Certificate
+		for _, candidate := range candidates {
+			if !bytes.Equal(candidate.RawSubject, c.RawIssuer) || slices.Contains(below, candidate) {
+				continue
+			}
+			if checks++; checks > maxIntermediates+len(p.Anchors) {
+				return nobody
+			}
+			if candidate.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
+				issuer = candidate
+				break
+			}
+		}
+		if issuer == nil {
+			return nobody
+		}
+		if err := p.Profile.checkAny(issuer, now); err != nil {
+			return err
+		}
+		if err := p.Profile.checkCA(issuer, below); err != nil {
+			return err
+		}
+		below = append(below, issuer)
+		c = issuer
+	}
 }
 
 func checkValidity(cert *x509.Certificate, now time.Time, what string) error {

@@ -13,7 +13,6 @@ import (
 	"encoding/asn1"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/trust"
@@ -97,68 +96,22 @@ func TestIncompletePolicy(t *testing.T) {
 	}
 }
 
-// TestNeg changes one thing about a path root, intermediate, leaf that is good
-// otherwise. A certificate that may not issue is no step of a path for the
-// standard library, hence the reason "untrusted" for those.
+// TestNeg refuses every faulty path of package trusttest, for the right reason,
+// and accepts its honest twin.
 func TestNeg(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name            string
-		root, sub, leaf func(*x509.Certificate)
-		want            trust.Reason
-	}{
-		{name: "honest twin"},
-		{name: "K01 leaf is a CA", leaf: func(c *x509.Certificate) { c.BasicConstraintsValid, c.IsCA = true, true }, want: trust.ReasonProfile},
-		{name: "K01 leaf may sign certificates", leaf: func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign }, want: trust.ReasonProfile},
-		{name: "K01 leaf says it is no CA", leaf: func(c *x509.Certificate) { c.BasicConstraintsValid = true }},
-		{name: "K01 leaf without key usage", leaf: func(c *x509.Certificate) { c.KeyUsage = 0 }, want: trust.ReasonProfile},
-		{name: "K01 issuer says it is no CA", sub: func(c *x509.Certificate) { c.IsCA = false }, want: trust.ReasonUntrusted},
-		{name: "K01 issuer without basic constraints", sub: func(c *x509.Certificate) { c.BasicConstraintsValid = false }, want: trust.ReasonUntrusted},
-		{name: "K01 root without basic constraints", root: func(c *x509.Certificate) { c.BasicConstraintsValid = false }, want: trust.ReasonUntrusted},
-		{name: "K01 issuer without keyCertSign", sub: func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }, want: trust.ReasonUntrusted},
-		{name: "K01 root without keyCertSign", root: func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }, want: trust.ReasonUntrusted},
-		{name: "K01 root path length 0", root: func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }, want: trust.ReasonPath},
-		{name: "K01 root path length 1", root: func(c *x509.Certificate) { c.MaxPathLen = 1 }},
-		{name: "K01 intermediate path length 0", sub: func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }},
-		{name: "K02 unknown critical extension in leaf", leaf: addUnknownCritical, want: trust.ReasonCriticalExtension},
-		{name: "K02 unknown critical extension in intermediate", sub: addUnknownCritical, want: trust.ReasonCriticalExtension},
-		{name: "K02 unknown critical extension in root", root: addUnknownCritical, want: trust.ReasonCriticalExtension},
-		{name: "K02 unknown extension that is not critical", leaf: func(c *x509.Certificate) {
-			e := unknownCritical
-			e.Critical = false
-			c.ExtraExtensions = append(c.ExtraExtensions, e)
-		}},
-		{name: "K03 leaf for TLS servers", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, want: trust.ReasonProfile},
-		{name: "K03 leaf for OCSP", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning} }, want: trust.ReasonProfile},
-		{name: "K03 leaf for anything", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }, want: trust.ReasonProfile},
-		{name: "K03 leaf with an unrelated usage", leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }},
-		{name: "K03 empty extended key usage", leaf: func(c *x509.Certificate) {
-			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: []byte{0x30, 0}})
-		}, want: trust.ReasonProfile},
-		{name: "K03 intermediate for TLS servers only", sub: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, want: trust.ReasonProfile},
-		{name: "K03 intermediate without the leaf's usage",
-			sub:  func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} },
-			leaf: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }, want: trust.ReasonProfile},
-		{name: "K05 leaf expired", leaf: func(c *x509.Certificate) { c.NotAfter = start.Add(day - time.Second) }, want: trust.ReasonExpired},
-		{name: "K05 leaf in its last second", leaf: func(c *x509.Certificate) { c.NotAfter = start.Add(day) }},
-		{name: "K05 leaf in its first second", leaf: func(c *x509.Certificate) { c.NotBefore = start.Add(day) }},
-		{name: "K05 leaf not yet valid", leaf: func(c *x509.Certificate) { c.NotBefore = start.Add(day + time.Second) }, want: trust.ReasonNotYetValid},
-		{name: "K05 intermediate expired", sub: func(c *x509.Certificate) { c.NotAfter = start.Add(day - time.Second) }, want: trust.ReasonExpired},
-		{name: "K05 intermediate in its last second", sub: func(c *x509.Certificate) { c.NotAfter = start.Add(day) }},
-		{name: "K05 intermediate not yet valid", sub: func(c *x509.Certificate) { c.NotBefore = start.Add(day + time.Second) }, want: trust.ReasonNotYetValid},
-		{name: "K05 root expired", root: func(c *x509.Certificate) { c.NotAfter = start.Add(day - time.Second) }, want: trust.ReasonExpired},
-		{name: "K05 root in its last second", root: func(c *x509.Certificate) { c.NotAfter = start.Add(day) }},
-		{name: "K05 root not yet valid", root: func(c *x509.Certificate) { c.NotBefore = start.Add(day + time.Second) }, want: trust.ReasonNotYetValid},
+	cases, err := trusttest.PathCases(start.Add(day))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	for _, tc := range cases {
+		t.Run(tc.Name, func(t *testing.T) {
 			t.Parallel()
-			root := newCA(t, trusttest.CAOptions{Edit: tt.root})
-			sub := newIntermediate(t, root, trusttest.CAOptions{NotBefore: start, Edit: tt.sub})
-			key := signer(t, sub.IssueSDJWTSigner, trusttest.LeafOptions{NotBefore: start, Edit: tt.leaf})
-			// Half a second later, because validity counts whole seconds.
-			p := policy(trust.ProfileSDJWTIssuer, start.Add(day+time.Second/2), root)
-			want(t, verify(p, key.Chain), tt.want)
+			_, err := tc.Faulty.Verify(t.Context(), tc.Profile)
+			want(t, err, tc.Reason)
+			if _, err := tc.Honest.Verify(t.Context(), tc.Profile); err != nil {
+				t.Errorf("honest twin: %v", err)
+			}
 		})
 	}
 }

@@ -23,6 +23,9 @@ type Profile struct {
 	// ExactKeyUsage it may have no others.
 	KeyUsage      x509.KeyUsage
 	ExactKeyUsage bool
+	// KeyUsageOneOf are bits of keyUsage of which the leaf must have one or
+	// more. Zero means no demand.
+	KeyUsageOneOf x509.KeyUsage
 	// CriticalKeyUsage demands that keyUsage is marked critical.
 	CriticalKeyUsage bool
 	// ExtKeyUsage lists the OIDs that extKeyUsage must consist of, exactly.
@@ -63,6 +66,9 @@ type Profile struct {
 	AllowNonCritical bool
 	// MaxLifetime limits the leaf's validity; zero means no limit.
 	MaxLifetime time.Duration
+	// LegalEntity demands that the leaf names a legal entity by a number whose
+	// check digits are right; see [LegalEntityOf].
+	LegalEntity bool
 	// IssuingAuthority applies ISO/IEC 18013-5 annex B to anchor and leaf.
 	IssuingAuthority bool
 }
@@ -88,6 +94,10 @@ const (
 	maxIntermediates   = 10
 	maxCertificateSize = 16 << 10
 )
+
+// signing are the bits of keyUsage that seals and signatures on lists carry,
+// together or one of them.
+const signing = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
 
 // The named profiles, but for those of JPKI, which depend on whether test
 // cards are accepted and live in package jpki. Copy one to change it.
@@ -144,5 +154,38 @@ var (
 		Name:                 "verifier-access",
 		KeyUsage:             x509.KeyUsageDigitalSignature,
 		ForbiddenExtKeyUsage: []string{oidOCSPSigning, OIDMdocSigner, OIDVICALSigner},
+	}
+
+	// ProfileSeal is for electronic seals of legal entities (ETSI EN 319 412-3;
+	// in Japan, the guideline on eシール). It says whose seal it is; whether the
+	// seal is a certified one is for the anchor's list to say. RSA keys are
+	// common there.
+	ProfileSeal = Profile{
+		Name:                  "e-seal",
+		KeyUsageOneOf:         signing,
+		ForbiddenExtKeyUsage:  []string{oidServerAuth, oidOCSPSigning, OIDMdocSigner, OIDMdocReader, OIDVICALSigner},
+		AllowRSA:              true,
+		RequireKeyIdentifiers: true,
+		LegalEntity:           true,
+	}
+
+	// ProfileListOperator is for signers of lists of trusted entities (ETSI TS
+	// 119 602). TS 119 612 has an extended key usage for them, which is let
+	// through and not demanded.
+	ProfileListOperator = Profile{
+		Name:                 "list-operator",
+		KeyUsageOneOf:        signing,
+		ForbiddenExtKeyUsage: []string{oidServerAuth, oidClientAuth, oidOCSPSigning, OIDMdocSigner, OIDMdocReader, OIDVICALSigner},
+	}
+
+	// ProfileVICALSigner is for signers of lists of IACAs (ISO/IEC 18013-5
+	// annex C). The lists in use are signed with nonRepudiation alone.
+	ProfileVICALSigner = Profile{
+		Name:                  "vical-signer",
+		KeyUsageOneOf:         signing,
+		CriticalKeyUsage:      true,
+		ExtKeyUsage:           []string{OIDVICALSigner},
+		CriticalExtKeyUsage:   true,
+		RequireKeyIdentifiers: true,
 	}
 )

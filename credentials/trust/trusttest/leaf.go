@@ -93,6 +93,36 @@ func (ca *CA) IssueMdocSigner(o LeafOptions) (*keys.Key, error) {
 	return ca.finish(o, template)
 }
 
+// IssueSeal issues a certificate for electronic seals of the legal entity that
+// the options name.
+func (ca *CA) IssueSeal(o LeafOptions) (*keys.Key, error) {
+	return ca.seal(o, "Seal")
+}
+
+// IssueListOperator issues a signer of lists of trusted entities.
+func (ca *CA) IssueListOperator(o LeafOptions) (*keys.Key, error) {
+	return ca.seal(o, "List Operator")
+}
+
+// IssueVICALSigner issues a signer of lists of IACAs.
+func (ca *CA) IssueVICALSigner(o LeafOptions) (*keys.Key, error) {
+	return ca.seal(o, "VICAL Signer", CriticalExtKeyUsage(trust.OIDVICALSigner))
+}
+
+// seal issues a certificate whose signatures commit to contents.
+func (ca *CA) seal(o LeafOptions, purpose string, extensions ...pkix.Extension) (*keys.Key, error) {
+	if ca.options.Profile == IACA {
+		return nil, errors.New("trusttest: an IACA issues document signers only")
+	}
+	template, err := ca.template(&o, purpose)
+	if err != nil {
+		return nil, err
+	}
+	template.KeyUsage = x509.KeyUsageContentCommitment
+	template.ExtraExtensions = extensions
+	return ca.finish(o, template)
+}
+
 // CriticalExtKeyUsage returns an extended key usage extension, critical as the
 // standard library never writes it. OIDs are in dotted form; it panics on
 // others.

@@ -67,7 +67,7 @@ func (k *checker) anchorList(file, where string, profile trust.Profile, configs 
 			k.failed(at, err, c.File)
 		}
 		for _, a := range anchors {
-			k.anchor(at, c.File, a.Certificate)
+			k.anchor(at, c.File, profile, a.Certificate)
 		}
 		all = append(all, anchors...)
 	}
@@ -85,17 +85,19 @@ func (k *checker) jpkiAnchors(t config.Tenant) {
 		return
 	}
 	where := t.Name() + ".jpki.signature_anchors"
-	anchors := k.anchorList(t.File, where, trust.Profile{Name: "jpki"}, t.Issuer.JPKI.SignatureAnchors)
+	anchors := k.anchorList(t.File, where, trust.Profile{Name: "jpki", AllowRSA: true}, t.Issuer.JPKI.SignatureAnchors)
 	for _, err := range flatten(config.CheckJPKIAnchors(k.cfg.Mode.JPKI(), anchors)) {
 		k.add(where, t.File, "use the CA certificates that J-LIS publishes; test CAs are for mode test", err.Error())
 	}
 }
 
 // anchor looks at one trust anchor by itself.
-func (k *checker) anchor(where, file string, c *x509.Certificate) {
+func (k *checker) anchor(where, file string, profile trust.Profile, c *x509.Certificate) {
 	k.anchors = append(k.anchors, c)
 	if !c.IsCA {
 		k.add(where, file, "list the CA that certifies the signers, not the signer", "the certificate is not that of a CA, so nothing can be trusted under it")
+	} else if err := profile.CheckAnchor(c); err != nil {
+		k.add(where, file, "use another certificate of the CA, or another CA", "nothing can be trusted under this CA ("+profile.Name+"): "+err.Error())
 	}
 	if k.validity(where, file, c) {
 		k.OK(where, "anchor %s, valid until %s", c.Subject.CommonName, day(c.NotAfter))
