@@ -175,7 +175,7 @@ func (g *Guard) adopt(e epoch) {
 func (g *Guard) look(ctx context.Context, known epoch) (beat, session.Version, error) {
 	b, version, run, err := g.beats.GetRun(ctx, beatKey)
 	switch {
-	case errors.Is(err, session.ErrNotFound):
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrSealed):
 		return b, version, errLost
 	case err != nil:
 		return b, version, err
@@ -222,7 +222,9 @@ func (g *Guard) extend(ctx context.Context, known epoch, bound int64) error {
 func (g *Guard) settle(ctx context.Context) error {
 	b, version, run, err := g.beats.GetRun(ctx, beatKey)
 	missing := errors.Is(err, session.ErrNotFound)
-	if err != nil && !missing {
+	// A beat from before the session keys were rotated says nothing any more.
+	sealed := errors.Is(err, session.ErrSealed)
+	if err != nil && !missing && !sealed {
 		return err
 	}
 	row, err := g.ledger.read(ctx)
@@ -231,7 +233,7 @@ func (g *Guard) settle(ctx context.Context) error {
 	}
 	known := g.current()
 	now := g.cfg.Now().Unix()
-	if !missing && b.Run == run {
+	if !missing && !sealed && b.Run == run {
 		switch {
 		case g.agree(b, row, known):
 			g.adopt(epoch{name: b.Epoch, start: startOf(b.Epoch), bound: b.Bound})

@@ -218,3 +218,62 @@ func TestManyProcesses(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionKeysRotate takes the key away that the beat of an idle store was
+// sealed with. It begins a new epoch, as after a loss, and goes on; a store that
+// was in use after the new key became current notices nothing.
+func TestSessionKeysRotate(t *testing.T) {
+	t.Parallel()
+	for _, withDB := range []bool{true, false} {
+		t.Run(fmt.Sprintf("database %v", withDB), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withDB)
+			name, one, two := session.NewSecret(), session.NewSecret(), session.NewSecret()
+			rotate := func(current session.KeyID, seal map[session.KeyID]session.Secret) {
+				t.Helper()
+				var err error
+				if w.keys, err = session.NewKeys(name, current, seal); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rotate(1, map[session.KeyID]session.Secret{1: one, 2: two})
+			idle, busy := w.process("idle"), w.process("busy")
+			before := w.clock.Now()
+			for _, s := range []*session.Store{idle, busy} {
+				if !w.once(s, "first", before) {
+					t.Fatal("the honest first use was refused")
+				}
+			}
+			rotate(2, map[session.KeyID]session.Secret{1: one, 2: two})
+			w.clock.Advance(5 * time.Second)
+			if !w.once(w.process("busy"), "second", w.clock.Now()) || w.once(w.process("busy"), "first", before) {
+				t.Error("the overlap lost something")
+			}
+
+			rotate(2, map[session.KeyID]session.Secret{2: two})
+			w.clock.Advance(time.Second)
+			if !w.once(w.process("busy"), "third", before) {
+				t.Error("a store in use began a new epoch")
+			}
+			var wg sync.WaitGroup
+			after := w.clock.Now().Add(3 * time.Second)
+			for range 8 {
+				s := w.process("idle")
+				wg.Go(func() {
+					if _, err := s.Once(t.Context(), "jti", "unseen", before, age); err != nil && !errors.Is(err, session.ErrUnavailable) {
+						t.Errorf("without the old key: %v", err)
+					}
+				})
+			}
+			wg.Wait()
+			w.clock.Advance(3 * time.Second)
+			next := w.process("idle")
+			if w.once(next, "first", before) || w.once(next, "other", before) {
+				t.Error("what was issued before the new epoch was accepted")
+			}
+			if !w.once(next, "fresh", after) || w.once(w.process("idle"), "fresh", after) {
+				t.Error("the store does not go on")
+			}
+		})
+	}
+}

@@ -60,7 +60,9 @@ func getRun(ctx context.Context, b Backend, key string) (value []byte, version u
 
 // GetRun is Get together with a name for the run of the server that answered: a
 // server that was started again, or another one, has another name. The run
-// comes with ErrNotFound too. It is empty where it is not known.
+// comes with ErrNotFound too. It is empty where it is not known. With ErrSealed,
+// run and version let the caller put another object in the place of what can't
+// be opened.
 func (o *Objects[T]) GetRun(ctx context.Context, secret string) (v T, version Version, run string, err error) {
 	var none T
 	name, err := o.lookup(secret)
@@ -72,6 +74,9 @@ func (o *Objects[T]) GetRun(ctx context.Context, secret string) (v T, version Ve
 		return none, Version{}, run, err
 	}
 	v, expires, err := o.open(name, sealed)
+	if errors.Is(err, ErrSealed) {
+		return none, Version{number: number, expires: o.store.now().Add(o.lifetime).UnixMilli()}, run, err
+	}
 	if err != nil {
 		return none, Version{}, run, err
 	}
