@@ -12,14 +12,13 @@ import (
 )
 
 // MaxCRLSize is the largest revocation list that is read, in bytes of DER.
-const MaxCRLSize = 32 << 20
+const MaxCRLSize = 64 << 20
 
 // maxCRLValidity bars lists that would never have to be renewed, unless
 // [CRLChecker.MaxValidity] says otherwise.
 const maxCRLValidity = 400 * 24 * time.Hour
 
 var (
-	oidReasonCode        = asn1.ObjectIdentifier{2, 5, 29, 21}
 	oidAuthorityKeyID    = asn1.ObjectIdentifier{2, 5, 29, 35}
 	reasonRemoveFromCRL  = 8
 	handledCRLExtensions = []asn1.ObjectIdentifier{oidIssuingDistribution}
@@ -38,13 +37,13 @@ type Revoked struct {
 }
 
 // CRL is a complete revocation list whose signature, issuer, time and
-// extensions were found good.
+// extensions were found good. It keeps the list as received and a small index.
 type CRL struct {
 	number                 *big.Int
 	thisUpdate, nextUpdate time.Time
 	issuerKeyID            []byte
 	scope                  scope
-	entries                map[string]Revoked
+	entries                *crlIndex
 }
 
 // ParseCRL reads a revocation list in DER and checks that issuer's key signed
@@ -86,17 +85,16 @@ func parseCRL(raw []byte, issuer *x509.Certificate) (*CRL, error) {
 	if len(raw) > MaxCRLSize {
 		return nil, fail(ReasonRevocationInvalid, "revocation list is larger than %d bytes", MaxCRLSize)
 	}
-	list, err := x509.ParseRevocationList(raw)
-	if err != nil {
+	list, tbs, entries, ok := splitCRL(raw)
+	if !ok {
 		return nil, fail(ReasonRevocationInvalid, "revocation list is malformed")
 	}
-	if err := checkCRLSignature(list, issuer); err != nil {
+	if err := checkCRLSignature(list, tbs, issuer); err != nil {
 		return nil, err
 	}
 	crl := &CRL{
 		number: list.Number, thisUpdate: list.ThisUpdate, nextUpdate: list.NextUpdate,
 		issuerKeyID: issuer.SubjectKeyId,
-		entries:     make(map[string]Revoked, len(list.RevokedCertificateEntries)),
 	}
 	if err := crl.readExtensions(list); err != nil {
 		return nil, err
@@ -107,10 +105,12 @@ func parseCRL(raw []byte, issuer *x509.Certificate) (*CRL, error) {
 	if list.NextUpdate.IsZero() || !list.NextUpdate.After(list.ThisUpdate) {
 		return nil, fail(ReasonRevocationInvalid, "revocation list does not say when the next one comes")
 	}
-	return crl, crl.readEntries(list)
+	var err error
+	crl.entries, err = newCRLIndex(entries)
+	return crl, err
 }
 
-func checkCRLSignature(list *x509.RevocationList, issuer *x509.Certificate) error {
+func checkCRLSignature(list *x509.RevocationList, tbs []byte, issuer *x509.Certificate) error {
 	if !bytes.Equal(list.RawIssuer, issuer.RawSubject) {
 		return fail(ReasonRevocationMismatch, "revocation list is of another issuer")
 	}
@@ -127,7 +127,7 @@ func checkCRLSignature(list *x509.RevocationList, issuer *x509.Certificate) erro
 	if len(list.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !bytes.Equal(list.AuthorityKeyId, issuer.SubjectKeyId) {
 		return fail(ReasonRevocationMismatch, "revocation list names another key of the issuer")
 	}
-	if err := issuer.CheckSignature(list.SignatureAlgorithm, list.RawTBSRevocationList, list.Signature); err != nil {
+	if err := issuer.CheckSignature(list.SignatureAlgorithm, tbs, list.Signature); err != nil {
 		return fail(ReasonRevocationInvalid, "revocation list is not signed with the issuer's key")
 	}
 	return nil
@@ -153,26 +153,6 @@ func (c *CRL) readExtensions(list *x509.RevocationList) error {
 			}
 		case e.Critical && !slices.ContainsFunc(handledCRLExtensions, e.Id.Equal):
 			return fail(ReasonRevocationInvalid, "revocation list has critical extension %s, which is not understood", e.Id)
-		}
-	}
-	return nil
-}
-
-func (c *CRL) readEntries(list *x509.RevocationList) error {
-	for _, entry := range list.RevokedCertificateEntries {
-		for _, e := range entry.Extensions {
-			// The only one that is commonly critical, certificateIssuer,
-			// belongs to indirect lists.
-			if e.Critical && !e.Id.Equal(oidReasonCode) {
-				return fail(ReasonRevocationInvalid, "an entry has critical extension %s, which is not understood", e.Id)
-			}
-		}
-		if entry.ReasonCode == reasonRemoveFromCRL {
-			return fail(ReasonRevocationInvalid, "a complete revocation list removes an entry")
-		}
-		// Certificates without a positive serial number are refused anyway.
-		if entry.SerialNumber.Sign() > 0 {
-			c.entries[string(entry.SerialNumber.Bytes())] = Revoked{At: entry.RevocationTime, ReasonCode: entry.ReasonCode}
 		}
 	}
 	return nil
@@ -211,20 +191,15 @@ func (c *CRL) Covers(partition string, ca bool) error {
 
 // Revoked returns the entry for a serial number of a covered certificate.
 func (c *CRL) Revoked(serial *big.Int) (Revoked, bool) {
-	r, ok := c.entries[string(serial.Bytes())]
-	return r, ok && serial.Sign() > 0
+	return c.entries.find(serial)
 }
 
-// All yields every revoked serial number, in no particular order.
-func (c *CRL) All() iter.Seq2[*big.Int, Revoked] {
-	return func(yield func(*big.Int, Revoked) bool) {
-		for serial, r := range c.entries {
-			if !yield(new(big.Int).SetBytes([]byte(serial)), r) {
-				return
-			}
-		}
-	}
-}
+// Len returns how many serial numbers are revoked.
+func (c *CRL) Len() int { return c.entries.count }
+
+// All yields every revoked serial number, in the order of the list. It reads
+// them off the list as it goes and keeps none.
+func (c *CRL) All() iter.Seq2[*big.Int, Revoked] { return c.entries.all() }
 
 // IssuerKeyID returns the subjectKeyIdentifier of the issuer.
 func (c *CRL) IssuerKeyID() []byte { return bytes.Clone(c.issuerKeyID) }

@@ -12,24 +12,6 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 )
 
-// CRLSource gets revocation lists. It need not check them. Its errors end up in
-// logs, where the partition, which tells a citizen's municipality, must not be.
-type CRLSource interface {
-	// CRL returns the newest list, in DER, that issuer published for a
-	// partition (see [Partitions]). For partitions with the prefix "uri:" the
-	// rest is the address; where lists for directory names ("dn:") and for
-	// undivided CAs ("") are to be found is the operator's to say.
-	CRL(ctx context.Context, issuer *x509.Certificate, partition string) ([]byte, error)
-}
-
-// CRLSourceFunc is a function as a [CRLSource].
-type CRLSourceFunc func(ctx context.Context, issuer *x509.Certificate, partition string) ([]byte, error)
-
-// CRL implements [CRLSource].
-func (f CRLSourceFunc) CRL(ctx context.Context, issuer *x509.Certificate, partition string) ([]byte, error) {
-	return f(ctx, issuer, partition)
-}
-
 // CRLChecker checks certificates against revocation lists and remembers the
 // lists until they expire. It is a [StatusChecker] and a [Revocation], and safe
 // for concurrent use. The fields may be set before first use.
@@ -117,8 +99,7 @@ func (c *CRLChecker) check(ctx context.Context, chain []*x509.Certificate) (cred
 }
 
 // Status implements [StatusChecker]. It needs no more of ref than Issuer,
-// Serial, Partitions and CA; without partitions, the CA's undivided list is
-// asked for.
+// Serial, CA, and Partitions or Certificate.
 func (c *CRLChecker) Status(ctx context.Context, ref CertRef) (CertStatus, error) {
 	if err := c.configured(); err != nil {
 		return CertStatus{}, &Error{Reason: ReasonConfiguration, Detail: "revocation", Err: err}
@@ -127,6 +108,12 @@ func (c *CRLChecker) Status(ctx context.Context, ref CertRef) (CertStatus, error
 		return CertStatus{}, err
 	}
 	partitions := ref.Partitions
+	if len(partitions) == 0 && ref.Certificate != nil {
+		var err error
+		if partitions, err = Partitions(ref.Certificate); err != nil {
+			return CertStatus{}, &Error{Reason: ReasonRevocationUnavailable, Detail: "certificate", Err: err}
+		}
+	}
 	if len(partitions) == 0 {
 		partitions = []string{""}
 	}

@@ -9,6 +9,7 @@
 // revocation) is checked here, on every certificate of the path.
 //
 // Revocation is looked up by a [StatusChecker]: [CRLChecker] reads revocation
-// lists, [OCSPChecker] asks OCSP responders. The package never dials. Lists and
-// answers come from a [CRLSource] or [OCSPSource] that the caller provides.
+// lists, [OCSPChecker] asks OCSP responders, [OperatorChecker] asks a platform
+// operator. The package never dials. Lists and answers come from a [CRLSource],
+// [OCSPSource] or [OperatorSource] that the caller provides.
 package trust

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"testing"
 	"time"
 
@@ -139,5 +140,68 @@ func FuzzOCSP(f *testing.F) {
 			t.Errorf("found good: %x", input)
 		}
 		reasonOf(t, status, err)
+	})
+}
+
+// FuzzSignedCRL signs whatever it is given, so that what stands behind the
+// signature is read, too. The standard library has to read the same entries.
+func FuzzSignedCRL(f *testing.F) {
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: start})
+	if err != nil {
+		f.Fatal(err)
+	}
+	seed := func(edit func(*x509.RevocationList)) {
+		_, err := ca.SpoiledCRL(start, start.Add(day), edit, func(tbs []byte) []byte {
+			f.Add(tbs)
+			return tbs
+		})
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	seed(nil)
+	seed(with(idpURI("http://a.invalid/crl")))
+	for _, reason := range []int{0, 1, 6} {
+		seed(func(l *x509.RevocationList) {
+			for i := range 3 {
+				l.RevokedCertificateEntries = append(l.RevokedCertificateEntries, x509.RevocationListEntry{
+					SerialNumber: big.NewInt(int64(100 * i)), RevocationTime: start.AddDate(25*i, 0, 0), ReasonCode: reason,
+				})
+			}
+		})
+	}
+	f.Fuzz(func(t *testing.T, tbs []byte) {
+		raw, err := ca.SpoiledCRL(start, start.Add(day), nil, func([]byte) []byte { return tbs })
+		if err != nil {
+			return // not even TLV
+		}
+		crl, err := trust.ParseCRL(raw, ca.Certificate, start.Add(time.Hour))
+		if err != nil {
+			var e *trust.Error
+			if !errors.As(err, &e) {
+				t.Errorf("untyped error %v", err)
+			}
+			return
+		}
+		theirs, err := x509.ParseRevocationList(raw)
+		if err != nil {
+			t.Fatalf("another refuses it: %v", err)
+		}
+		known := map[string]bool{}
+		for _, entry := range theirs.RevokedCertificateEntries {
+			r, ok := crl.Revoked(entry.SerialNumber)
+			if ok != (entry.SerialNumber.Sign() > 0) {
+				t.Errorf("revoked %v, serial number %v", ok, entry.SerialNumber)
+			}
+			if ok && !known[entry.SerialNumber.String()] && (!r.At.Equal(entry.RevocationTime) || r.ReasonCode != entry.ReasonCode) {
+				t.Errorf("we read %+v, another %v %d", r, entry.RevocationTime, entry.ReasonCode)
+			}
+			known[entry.SerialNumber.String()] = true
+		}
+		for serial := range crl.All() {
+			if !known[serial.String()] {
+				t.Errorf("another does not read %v", serial)
+			}
+		}
 	})
 }

@@ -87,8 +87,8 @@ func NewOCSPChecker(o OCSPOptions) (*OCSPChecker, error) {
 	if o.Nonce != NonceRequired && o.Nonce != NonceOptional && o.Nonce != NonceNone {
 		return nil, errors.New("trust: OCSP: no stance on the nonce")
 	}
-	if o.ClockSkew < 0 || o.ClockSkew > 5*time.Minute {
-		return nil, errors.New("trust: OCSP: the clock skew is not between 0 and 5 minutes")
+	if o.ClockSkew < 0 || o.ClockSkew > maxClockSkew {
+		return nil, fmt.Errorf("trust: OCSP: the clock skew is not between 0 and %s", maxClockSkew)
 	}
 	switch o.Hash {
 	case 0:

@@ -23,7 +23,9 @@ type CertRef struct {
 	// Serial is the serial number, positive.
 	Serial *big.Int
 	// Partitions are those on whose revocation lists the certificate would
-	// stand, each alone enough; see [Partitions]. Revocation lists need it.
+	// stand, each alone enough; see [Partitions]. Only revocation lists need it,
+	// and only where Certificate was not kept; empty stands for the CA's
+	// undivided list.
 	Partitions []string
 	// CA says that it is itself a CA certificate.
 	CA bool
@@ -35,13 +37,10 @@ type CertRef struct {
 	Certificate *x509.Certificate
 }
 
-// NewCertRef names a certificate at hand whose issuer was verified.
-func NewCertRef(cert, issuer *x509.Certificate) (CertRef, error) {
-	partitions, err := Partitions(cert)
-	if err != nil {
-		return CertRef{}, &Error{Reason: ReasonRevocationUnavailable, Detail: "certificate", Err: err}
-	}
-	return CertRef{Issuer: issuer, Serial: cert.SerialNumber, Partitions: partitions, CA: cert.IsCA, Certificate: cert}, nil
+// NewCertRef names a certificate at hand whose issuer was verified. Partitions
+// is left for [CRLChecker] to read off the certificate.
+func NewCertRef(cert, issuer *x509.Certificate) CertRef {
+	return CertRef{Issuer: issuer, Serial: cert.SerialNumber, CA: cert.IsCA, Certificate: cert}
 }
 
 // validate returns nil if there is enough to look something up.
@@ -139,11 +138,7 @@ func (c checkedBy) configured() error {
 // last.
 func checkStatus(ctx context.Context, checker StatusChecker, chain []*x509.Certificate) (credentials.Check, error) {
 	for i, cert := range chain[:len(chain)-1] {
-		ref, err := NewCertRef(cert, chain[i+1])
-		if err != nil {
-			return credentials.Check{}, err
-		}
-		status, err := checker.Status(ctx, ref)
+		status, err := checker.Status(ctx, NewCertRef(cert, chain[i+1]))
 		if err != nil {
 			return credentials.Check{}, err
 		}

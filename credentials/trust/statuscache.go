@@ -193,3 +193,29 @@ func (c *statusCache) entry(key statusKey) *statusEntry {
 	c.entries[key] = c.recent.PushFront(entry)
 	return entry
 }
+
+// maxClockSkew is how far ahead of ours a source's clock may be configured to
+// be.
+const maxClockSkew = 5 * time.Minute
+
+// freshUntil returns when an answer stops being good: at its nextUpdate, which
+// may be zero, or maxAge after thisUpdate. It is an error if that is past or
+// the answer is from the future.
+func freshUntil(thisUpdate, nextUpdate, now time.Time, skew, maxAge time.Duration, what string) (time.Time, error) {
+	if thisUpdate.After(now.Add(skew)) {
+		return time.Time{}, fail(ReasonRevocationInvalid, "%s is from the future", what)
+	}
+	until := thisUpdate.Add(maxAge)
+	if !nextUpdate.IsZero() {
+		if !nextUpdate.After(thisUpdate) {
+			return time.Time{}, fail(ReasonRevocationInvalid, "%s ends before it begins", what)
+		}
+		if nextUpdate.Before(until) {
+			until = nextUpdate
+		}
+	}
+	if !now.Before(until) {
+		return time.Time{}, fail(ReasonRevocationStale, "%s is too old", what)
+	}
+	return until, nil
+}

@@ -233,6 +233,29 @@ func (ca *CA) EditedCRL(thisUpdate, nextUpdate time.Time, edit func(*x509.Revoca
 	return x509.CreateRevocationList(rand.Reader, list, ca.Certificate, ca.signer)
 }
 
+// SpoiledCRL is like EditedCRL and lets a test change the signed part in DER,
+// into what the standard library would not write.
+func (ca *CA) SpoiledCRL(thisUpdate, nextUpdate time.Time, edit func(*x509.RevocationList), spoil func(tbs []byte) []byte) ([]byte, error) {
+	raw, err := ca.EditedCRL(thisUpdate, nextUpdate, edit)
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(raw, &list); err != nil {
+		return nil, err
+	}
+	list.TBS.FullBytes = spoil(list.TBS.FullBytes)
+	signature, err := crypto.SignMessage(ca.signer, rand.Reader, list.TBS.FullBytes, crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	list.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
+	return asn1.Marshal(list)
+}
+
 func (ca *CA) distributionPoints() []string {
 	if ca.options.CRLURL == "-" {
 		return nil
