@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"iter"
@@ -37,13 +38,15 @@ type Revoked struct {
 }
 
 // CRL is a complete revocation list whose signature, issuer, time and
-// extensions were found good. It keeps the list as received and a small index.
+// extensions were found good. It keeps the list as received, which must not be
+// changed, and an index of 8 to 16 bytes for every entry.
 type CRL struct {
 	number                 *big.Int
 	thisUpdate, nextUpdate time.Time
 	issuerKeyID            []byte
 	scope                  scope
 	entries                *crlIndex
+	digest                 [sha256.Size]byte
 }
 
 // ParseCRL reads a revocation list in DER and checks that issuer's key signed
@@ -94,7 +97,7 @@ func parseCRL(raw []byte, issuer *x509.Certificate) (*CRL, error) {
 	}
 	crl := &CRL{
 		number: list.Number, thisUpdate: list.ThisUpdate, nextUpdate: list.NextUpdate,
-		issuerKeyID: issuer.SubjectKeyId,
+		issuerKeyID: issuer.SubjectKeyId, digest: sha256.Sum256(raw),
 	}
 	if err := crl.readExtensions(list); err != nil {
 		return nil, err
@@ -194,12 +197,27 @@ func (c *CRL) Revoked(serial *big.Int) (Revoked, bool) {
 	return c.entries.find(serial)
 }
 
-// Len returns how many serial numbers are revoked.
-func (c *CRL) Len() int { return c.entries.count }
+// Count returns the number of entries.
+func (c *CRL) Count() int { return c.entries.count }
 
-// All yields every revoked serial number, in the order of the list. It reads
-// them off the list as it goes and keeps none.
-func (c *CRL) All() iter.Seq2[*big.Int, Revoked] { return c.entries.all() }
+// Entries yields the entries in the order of the list, beginning with the one
+// at the given position, together with their positions. They are read off the
+// list as it goes. Those whose serial number is not positive are left out.
+func (c *CRL) Entries(from int) iter.Seq2[int, CRLEntry] { return c.entries.from(from) }
+
+// All yields every revoked serial number, as [CRL.Entries] does.
+func (c *CRL) All() iter.Seq2[*big.Int, Revoked] {
+	return func(yield func(*big.Int, Revoked) bool) {
+		for _, e := range c.Entries(0) {
+			if !yield(e.SerialNumber(), e.Revoked) {
+				return
+			}
+		}
+	}
+}
+
+// Digest returns the SHA-256 of the list as received.
+func (c *CRL) Digest() [sha256.Size]byte { return c.digest }
 
 // IssuerKeyID returns the subjectKeyIdentifier of the issuer.
 func (c *CRL) IssuerKeyID() []byte { return bytes.Clone(c.issuerKeyID) }

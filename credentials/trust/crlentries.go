@@ -68,21 +68,29 @@ func skipTime(s *cryptobyte.String) bool {
 	return isTime(*s) && (s.SkipOptionalASN1(cbasn1.UTCTime) && s.SkipOptionalASN1(cbasn1.GeneralizedTime))
 }
 
-// crlEntry is one entry as it was read.
-type crlEntry struct {
-	serial  []byte // the content of the INTEGER
-	revoked Revoked
+// CRLEntry is an entry of a revocation list.
+type CRLEntry struct {
+	// Serial is the serial number, which is positive: big-endian without
+	// leading zeros. It belongs to the bytes of the list.
+	Serial []byte
+	Revoked
 }
 
-// readCRLEntry takes the next entry off the list.
-func readCRLEntry(s *cryptobyte.String) (crlEntry, error) {
-	var e crlEntry
+// SerialNumber returns Serial as a number.
+func (e CRLEntry) SerialNumber() *big.Int { return new(big.Int).SetBytes(e.Serial) }
+
+// readCRLEntry takes the next entry off the list. Its serial number is empty if
+// it is not positive: such certificates are refused anyway.
+func readCRLEntry(s *cryptobyte.String) (CRLEntry, error) {
+	var e CRLEntry
 	var entry, serial cryptobyte.String
 	if !s.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !minimal(serial) ||
-		!readCRLTime(&entry, &e.revoked.At) {
+		!readCRLTime(&entry, &e.At) {
 		return e, errCRLEntry
 	}
-	e.serial = serial
+	if serial[0]&0x80 == 0 {
+		e.Serial = bytes.TrimLeft(serial, "\x00")
+	}
 	if entry.Empty() {
 		return e, nil
 	}
@@ -98,7 +106,7 @@ const oidReasonCode = "\x55\x1d\x15"
 
 var errCRLEntry = fail(ReasonRevocationInvalid, "an entry of the revocation list is malformed")
 
-func (e *crlEntry) readExtensions(list cryptobyte.String) error {
+func (e *CRLEntry) readExtensions(list cryptobyte.String) error {
 	for !list.Empty() {
 		var extension, value cryptobyte.String
 		var oid cryptobyte.String
@@ -110,10 +118,10 @@ func (e *crlEntry) readExtensions(list cryptobyte.String) error {
 		}
 		switch {
 		case string(oid) == oidReasonCode:
-			if !value.ReadASN1Enum(&e.revoked.ReasonCode) || !value.Empty() {
+			if !value.ReadASN1Enum(&e.ReasonCode) || !value.Empty() {
 				return errCRLEntry
 			}
-			if e.revoked.ReasonCode == reasonRemoveFromCRL {
+			if e.ReasonCode == reasonRemoveFromCRL {
 				return fail(ReasonRevocationInvalid, "a complete revocation list removes an entry")
 			}
 		case critical:
@@ -174,21 +182,20 @@ type crlIndex struct {
 	entries []byte
 	seed    maphash.Seed
 	table   []uint32
-	count   int
+	count   int // of entries
 }
 
-// newCRLIndex reads every entry. Those whose serial number is not positive are
-// left out: such certificates are refused anyway.
+// newCRLIndex reads every entry. Those without a serial number that counts are
+// left out.
 func newCRLIndex(entries []byte) (*crlIndex, error) {
 	x := &crlIndex{entries: entries, seed: maphash.MakeSeed()}
-	count := 0
-	for s := cryptobyte.String(entries); !s.Empty(); count++ {
+	for s := cryptobyte.String(entries); !s.Empty(); x.count++ {
 		if !s.SkipASN1(cbasn1.SEQUENCE) {
 			return nil, errCRLEntry
 		}
 	}
 	size := 1
-	for size < 2*count {
+	for size < 2*x.count {
 		size *= 2
 	}
 	x.table = make([]uint32, size)
@@ -198,8 +205,12 @@ func newCRLIndex(entries []byte) (*crlIndex, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e.serial[0]&0x80 == 0 && !(len(e.serial) == 1 && e.serial[0] == 0) {
-			x.put(e.serial, at)
+		if len(e.Serial) == 0 {
+			continue
+		}
+		// The first one of a serial number counts.
+		if i := x.slot(e.Serial); x.table[i] == 0 {
+			x.table[i] = uint32(at + 1) //nolint:gosec // a list has less than 4 GiB
 		}
 	}
 	return x, nil
@@ -213,48 +224,39 @@ func (x *crlIndex) slot(serial []byte) int {
 		}
 		var entry, other cryptobyte.String
 		s := cryptobyte.String(x.entries[x.table[i]-1:])
-		if s.ReadASN1(&entry, cbasn1.SEQUENCE) && entry.ReadASN1(&other, cbasn1.INTEGER) && bytes.Equal(other, serial) {
+		if s.ReadASN1(&entry, cbasn1.SEQUENCE) && entry.ReadASN1(&other, cbasn1.INTEGER) && bytes.Equal(bytes.TrimLeft(other, "\x00"), serial) {
 			return i
 		}
 	}
 }
 
-// put enters an entry, the first one of a serial number.
-func (x *crlIndex) put(serial []byte, offset int) {
-	if i := x.slot(serial); x.table[i] == 0 {
-		x.table[i] = uint32(offset + 1) //nolint:gosec // a list has less than 4 GiB
-		x.count++
-	}
-}
-
 // find returns the entry of a serial number.
 func (x *crlIndex) find(serial *big.Int) (Revoked, bool) {
-	if x.count == 0 || serial.Sign() <= 0 {
+	if serial.Sign() <= 0 {
 		return Revoked{}, false
 	}
-	content := serial.Bytes()
-	if content[0]&0x80 != 0 {
-		content = append([]byte{0}, content...)
-	}
-	at := x.table[x.slot(content)]
+	at := x.table[x.slot(serial.Bytes())]
 	if at == 0 {
 		return Revoked{}, false
 	}
 	s := cryptobyte.String(x.entries[at-1:])
 	e, err := readCRLEntry(&s)
-	return e.revoked, err == nil // it was read before without an error
+	return e.Revoked, err == nil // it was read before without an error
 }
 
-// all yields the entries in the order of the list.
-func (x *crlIndex) all() iter.Seq2[*big.Int, Revoked] {
-	return func(yield func(*big.Int, Revoked) bool) {
-		for s := cryptobyte.String(x.entries); !s.Empty(); {
-			e, err := readCRLEntry(&s)
-			if err != nil {
-				return // was read before without one
+// from yields the entries in the order of the list.
+func (x *crlIndex) from(first int) iter.Seq2[int, CRLEntry] {
+	return func(yield func(int, CRLEntry) bool) {
+		s := cryptobyte.String(x.entries)
+		for position := 0; !s.Empty(); position++ {
+			if position < first {
+				if !s.SkipASN1(cbasn1.SEQUENCE) {
+					return // was read before without an error
+				}
+				continue
 			}
-			serial := new(big.Int).SetBytes(e.serial)
-			if e.serial[0]&0x80 == 0 && serial.Sign() > 0 && !yield(serial, e.revoked) {
+			e, err := readCRLEntry(&s)
+			if err != nil || (len(e.Serial) > 0 && !yield(position, e)) {
 				return
 			}
 		}

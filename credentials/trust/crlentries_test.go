@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"math/big"
 	"math/rand/v2"
@@ -58,8 +59,8 @@ func TestCRLEntriesAgainstAnother(t *testing.T) {
 				want[e.SerialNumber.String()] = trust.Revoked{At: e.RevocationTime, ReasonCode: e.ReasonCode}
 			}
 		}
-		if ours.Len() != len(want) {
-			t.Errorf("%d entries, want %d", ours.Len(), len(want))
+		if ours.Count() != n || ours.Digest() != sha256.Sum256(raw) {
+			t.Errorf("%d entries, want %d, digest %x", ours.Count(), n, ours.Digest())
 		}
 		yielded := 0
 		for serial, r := range ours.All() {
@@ -83,6 +84,19 @@ func TestCRLEntriesAgainstAnother(t *testing.T) {
 		}
 		for range ours.All() {
 			break // may stop
+		}
+		for _, first := range []int{0, n / 2, n - 1, n, n + 1} {
+			next := max(first, 0)
+			for position, e := range ours.Entries(first) {
+				their := theirs.RevokedCertificateEntries[position]
+				if position != next || e.SerialNumber().Cmp(their.SerialNumber) != 0 || !e.At.Equal(their.RevocationTime) || e.ReasonCode != their.ReasonCode {
+					t.Errorf("from %d: entry %d is %+v, want %+v", first, position, e, their)
+				}
+				next++
+			}
+			if next != max(n, first) {
+				t.Errorf("from %d: ends at %d of %d", first, next, n)
+			}
 		}
 		if _, ok := ours.Revoked(new(big.Int)); ok {
 			t.Error("serial number 0 is revoked")
