@@ -44,9 +44,12 @@ func summarize() bool {
 				output[key] = &strings.Builder{}
 			}
 			output[key].WriteString(e.Output)
-			// Tests that read a corpus say how many cases ran.
-			if _, note, ok := strings.Cut(e.Output, "corpus: "); ok {
-				notes = append(notes, strings.TrimSpace(note))
+			// Tests that read a corpus say how many cases ran, and those that
+			// measure something what it was.
+			for _, kind := range []string{"corpus: ", "measured: "} {
+				if _, note, ok := strings.Cut(e.Output, kind); ok {
+					notes = append(notes, kind+strings.TrimSpace(note))
+				}
 			}
 		case "pass", "fail", "skip":
 			switch {
@@ -77,7 +80,7 @@ func summarize() bool {
 		}
 	}
 	for _, note := range notes {
-		fmt.Println("corpus:", note)
+		fmt.Println(note)
 	}
 	for _, name := range skipped {
 		fmt.Println("skipped:", name)
