@@ -8,17 +8,18 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/pages"
 	"github.com/tegata-id/tegata/verifier/web"
 )
 
 func (h *handler) mountPages(server *httpd.Server, path string) {
-	pages := server.Echo().Group(path, httpd.Errors(h.encodePage), server.SameOrigin())
-	pages.GET("/", h.index)
-	pages.POST(pathStart, h.start)
-	pages.GET(pathPages+"/:id", h.wait)
-	pages.GET(pathPages+"/:id/result", h.collect)
-	pages.GET(pathDone, h.done)
-	pages.GET(pathAssets+"/:name", h.asset)
+	routes := server.Echo().Group(path, httpd.Errors(h.encodePage), server.SameOrigin())
+	routes.GET("/", h.index)
+	routes.POST(pathStart, h.start)
+	routes.GET(pathPages+"/:id", h.wait)
+	routes.GET(pathPages+"/:id/result", h.collect)
+	routes.GET(pathDone, h.done)
+	routes.GET(pathAssets+"/:name", h.asset)
 }
 
 func (h *handler) index(c echo.Context) error {
@@ -59,7 +60,7 @@ func (h *handler) wait(c echo.Context) error {
 	// templates do not know.
 	data.Link = template.URL(view.Link)
 	if view.Flow == CrossDevice {
-		code, err := web.NewQR(view.Link)
+		code, err := pages.NewQR(view.Link)
 		if err != nil {
 			return err
 		}
@@ -115,7 +116,7 @@ type pageData struct {
 	Presets        []Preset
 	View           *View
 	Link           template.URL
-	QR             *web.QR
+	QR             *pages.QR
 	Result         *Result
 	Claims         []web.Claim
 	Error          string

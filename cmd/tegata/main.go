@@ -24,6 +24,7 @@ usage:
                                  --generate makes the key file first (more with -h)
   tegata ca init --dir DIR --name NAME, tegata ca issue --dir DIR --profile P --csr FILE --out FILE
                                  a certification authority for development and ceremonies (more with -h)
+  tegata card issue|sign|status  a signer app with the soft card of a test person, for mode test (more with -h)
   tegata help                     print this
 `
 
@@ -52,6 +53,8 @@ func run(ctx context.Context, args []string) int {
 		return runDoctor(ctx, args[1:])
 	case "csr":
 		return runCSR(args[1:])
+	case "card":
+		return runCard(ctx, args[1:])
 	case "ca":
 		return runCA(args[1:])
 	case "help", "-h", "--help":

@@ -121,6 +121,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Wallets: wallets(c.Wallets), AttestationStatus: attesterStatus,
 		Prover: &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
+		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
 		TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)

@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"sync"
 
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
@@ -41,6 +41,15 @@ func (t *testCards) Sign(_ context.Context, person string, challenge []byte) (ce
 	return card.SignatureCertificate().Raw, signature, nil
 }
 
+// Card implements oauth.TestCards.
+func (t *testCards) Card(_ context.Context, person string) ([]byte, error) {
+	card, err := t.card(person)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(card)
+}
+
 func (t *testCards) card(person string) (*jpkitest.Card, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +58,7 @@ func (t *testCards) card(person string) (*jpkitest.Card, error) {
 	}
 	p, ok := jpkitest.PersonByKey(person)
 	if !ok || p.NoSignature {
-		return nil, errors.New("unknown test person")
+		return nil, oauth.ErrNoTestPerson
 	}
 	card, err := t.jpki.NewCard(p, jpkitest.CardOptions{})
 	if err != nil {

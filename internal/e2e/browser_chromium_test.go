@@ -12,7 +12,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
-	"github.com/tegata-id/tegata/verifier/web"
+	"github.com/tegata-id/tegata/internal/pages"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
 
@@ -245,7 +245,7 @@ func testCrossDevice(t *testing.T, w *browserWorld, p, other *browserPage) {
 	link := w.begin(p, "adult_sd_jwt", "cross-device")
 	p.inspect("verifier-wait")
 	p.onlyCookie()
-	code, err := web.NewQR(link)
+	code, err := pages.NewQR(link)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,6 +69,9 @@ type deployOptions struct {
 	spans sdktrace.SpanExporter
 	// noTestPersons leaves the login page with real cards alone.
 	noTestPersons bool
+	// sameDevice lets people sign on the device of their browser alone. Most
+	// tests paste signatures, because that is shorter.
+	sameDevice bool
 	// prepare, if set, changes the sandbox before the process starts.
 	prepare func(*sandbox.Sandbox)
 }
@@ -90,7 +93,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 		Now: time.Now(), Redis: o.redis, RedisTimeout: o.patience, BatchSize: 3, SignatureAnchors: nation(t).Anchors(jpki.Signature),
 		JPKI: config.JPKI{
 			CRLURL: "https://" + crls.Listener.Addr().String(), CRLRefresh: config.Duration(o.lists),
-			RecheckInterval: config.Duration(o.recheck),
+			RecheckInterval: config.Duration(o.recheck), OtherDevice: !o.sameDevice,
 		},
 		StatusWindow: o.window,
 	})

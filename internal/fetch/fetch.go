@@ -138,7 +138,16 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 // Get fetches a URL. With media types in accept, in lower case, an answer of
 // another type is refused. A status outside the 200s is a *StatusError.
 func (c *Client) Get(ctx context.Context, rawURL string, accept ...string) (*Response, error) {
+	return c.GetWith(ctx, rawURL, nil, accept...)
+}
+
+// GetWith is Get with headers of the caller's, such as Authorization. A client
+// that sends secrets should follow no redirects.
+func (c *Client) GetWith(ctx context.Context, rawURL string, headers http.Header, accept ...string) (*Response, error) {
 	header := http.Header{}
+	for name, values := range headers {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
 	if len(accept) > 0 {
 		header.Set("Accept", strings.Join(accept, ", "))
 	}

@@ -39,22 +39,26 @@ func (s *Server) prepare(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // AllowFormTarget lets the forms of this answer's page end in a redirect to the
-// target, a client's redirect_uri or a wallet's custom scheme: browsers apply
-// form-action to redirects too. Only scheme, host and port of the target reach
+// targets, a client's redirect_uri or a wallet's custom scheme: browsers apply
+// form-action to redirects too. Only scheme, host and port of a target reach
 // the header.
-func AllowFormTarget(c echo.Context, target string) error {
-	u, err := url.Parse(target)
-	if err != nil || u.Scheme == "" {
-		return errors.New("the target of a form is not a URL with a scheme")
+func AllowFormTarget(c echo.Context, targets ...string) error {
+	policy := contentSecurityPolicy
+	for _, target := range targets {
+		u, err := url.Parse(target)
+		if err != nil || u.Scheme == "" {
+			return errors.New("the target of a form is not a URL with a scheme")
+		}
+		source := u.Scheme + ":"
+		if u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
+			source = u.Scheme + "://" + u.Host
+		}
+		if strings.ContainsAny(source, " ;,'\"*") {
+			return errors.New("the target of a form has a host that does not fit a policy")
+		}
+		policy += " " + source
 	}
-	source := u.Scheme + ":"
-	if u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
-		source = u.Scheme + "://" + u.Host
-	}
-	if strings.ContainsAny(source, " ;,'\"*") {
-		return errors.New("the target of a form has a host that does not fit a policy")
-	}
-	c.Response().Header().Set("Content-Security-Policy", contentSecurityPolicy+" "+source)
+	c.Response().Header().Set("Content-Security-Policy", policy)
 	return nil
 }
 

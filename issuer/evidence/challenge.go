@@ -10,6 +10,30 @@ import (
 // taken for a signature over anything else.
 const challengeDomain = "tegata:issuance-challenge:v1"
 
+// Device says where a challenge may be signed, seen from the browser that goes
+// on with the signature. It is part of what is signed.
+type Device string
+
+// The devices.
+const (
+	// SameDevice is that of the browser. The signature comes back through a
+	// link that opens there, so nobody can have somebody else sign for them.
+	SameDevice Device = "same"
+	// OtherDevice is any other. The person types a code or pastes the
+	// signature, and can be talked into doing that in the wrong browser.
+	OtherDevice Device = "other"
+)
+
+// notice is what the person should know before signing.
+func (d Device) notice() string {
+	if d == SameDevice {
+		return "署名は、この端末のブラウザで始めた手続きにだけ使われます。\n" +
+			"The signature serves the procedure that was begun in the browser of this device, and no other.\n"
+	}
+	return "手続きを別の端末で始めたのがご自身でないときは、署名しないでください。署名やコードを他の人に渡さないでください。\n" +
+		"Don't sign unless you began the procedure on the other device yourself. Give the signature or the code to nobody.\n"
+}
+
 // Challenge is what a person signs with the JPKI signature certificate. The
 // key is the equal of a registered seal, so the text says in plain words what
 // the signature is for, and names everything that the signature must not be
@@ -35,6 +59,8 @@ type Challenge struct {
 	// DPoPKey is the thumbprint that the wallet announced as dpop_jkt, or
 	// empty.
 	DPoPKey string
+	// Device is where the challenge may be signed.
+	Device Device
 }
 
 // Bytes returns the text to be signed: UTF-8, lines ended by LF, always in the
@@ -45,11 +71,13 @@ func (c Challenge) Bytes() []byte {
 	b.WriteString(challengeDomain + "\n")
 	b.WriteString("デジタル資格証明書の発行を申し込むための署名です。契約の締結や送金には使われません。\n")
 	b.WriteString("This signature requests the issuance of digital credentials. It is not a contract.\n")
+	b.WriteString(c.Device.notice())
 	line("発行者 issuer", c.Issuer)
 	line("発行するもの credentials", strings.Join(c.Credentials, ", "))
 	line("受け取るウォレット wallet", shortened(c.Wallet))
 	line("wallet key", c.ClientKey)
 	line("dpop key", orNone(c.DPoPKey))
+	line("署名する端末 device", string(c.Device))
 	line("session", c.Session)
 	line("nonce", c.Nonce)
 	line("有効期限 expires", c.Expires.UTC().Format(time.RFC3339))

@@ -14,6 +14,7 @@ func challenge() evidence.Challenge {
 	return evidence.Challenge{
 		Issuer: "https://issuer.example", Session: "s-1", Nonce: "n-1", Expires: time.Date(2026, 11, 1, 0, 5, 0, 0, time.UTC),
 		Credentials: []string{"本人確認証明書 (identity_sd_jwt)"}, Wallet: "手形ウォレット", ClientKey: "k-1",
+		Device: evidence.SameDevice,
 	}
 }
 
@@ -81,6 +82,7 @@ func TestChallengeDomain(t *testing.T) {
 		"credentials": func(c *evidence.Challenge) { c.Credentials = []string{"x"} },
 		"wallet":      func(c *evidence.Challenge) { c.Wallet = "x" },
 		"client key":  func(c *evidence.Challenge) { c.ClientKey = "k-2" },
+		"device":      func(c *evidence.Challenge) { c.Device = evidence.OtherDevice },
 		"DPoP key":    func(c *evidence.Challenge) { c.DPoPKey = "k-2" },
 	} {
 		c := challenge()

@@ -5,6 +5,7 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -22,8 +23,16 @@ type Kind string
 // The kinds of evidence.
 const (
 	// KindJPKISignature is a challenge signed with the JPKI signature
-	// certificate in the browser session that started it.
+	// certificate on the device of the browser that started it.
 	KindJPKISignature Kind = "jpki-signature"
+	// KindJPKIOtherDevice is the same certificate, but the signature was made on
+	// another device than that of the browser, and its holder may have been
+	// talked into signing what somebody else began: lower assurance.
+	KindJPKIOtherDevice Kind = "jpki-signature-other-device"
+	// KindOpenID is the word of an OpenID provider that has checked a card by
+	// itself, such as the Digital Agency's authentication app. No certificate
+	// of the person is seen here, so nothing tells of its revocation.
+	KindOpenID Kind = "openid-connect"
 	// KindBackOffice is the word of the issuer's own staff, who identified the
 	// person by means of their own. No JPKI certificate takes part in it.
 	KindBackOffice Kind = "back-office"
@@ -33,8 +42,12 @@ const (
 type Evidence struct {
 	Kind Kind
 	// Certificate is what the proof was made with: nil for [KindBackOffice] and
-	// for no other kind. Whoever acts on it asks [Evidence.OnCertificate].
+	// [KindOpenID] and for no other kind. Whoever acts on it asks
+	// [Evidence.OnCertificate].
 	Certificate *Certificate
+	// Stated are the basic attributes as an OpenID provider states them: nil
+	// for every kind but [KindOpenID].
+	Stated *jpki.Attributes
 	// VerifiedAt is when the proof was checked.
 	VerifiedAt time.Time
 }
@@ -64,13 +77,38 @@ func BackOffice(now time.Time) *Evidence {
 // certificate don't belong together: evidence whose certificate got lost must
 // not pass for evidence that never had one.
 func (e *Evidence) OnCertificate() (*Certificate, error) {
-	switch {
-	case e == nil:
+	if e == nil {
 		return nil, errors.New("there is no evidence")
-	case (e.Kind == KindBackOffice) != (e.Certificate == nil):
-		return nil, fmt.Errorf("evidence of kind %s with the wrong parts", e.Kind)
 	}
-	return e.Certificate, nil
+	certificate, stated := e.Certificate != nil, e.Stated != nil
+	switch e.Kind {
+	case KindBackOffice:
+		if !certificate && !stated {
+			return nil, nil
+		}
+	case KindOpenID:
+		if !certificate && stated {
+			return nil, nil
+		}
+	default:
+		if certificate && !stated {
+			return e.Certificate, nil
+		}
+	}
+	return nil, fmt.Errorf("evidence of kind %s with the wrong parts", e.Kind)
+}
+
+// Attributes returns the four basic attributes that the evidence proves, or nil
+// if it proves none, as the word of the issuer's staff does.
+func (e *Evidence) Attributes() (*jpki.Attributes, error) {
+	cert, err := e.OnCertificate()
+	switch {
+	case err != nil:
+		return nil, err
+	case cert != nil:
+		return &cert.Attributes, nil
+	}
+	return e.Stated, nil
 }
 
 // ErrRefused says that a proof does not hold. The text of errors that wrap it
@@ -96,6 +134,11 @@ type Answer struct {
 	// SignedData is a SignedData of the Cryptographic Message Syntax in DER,
 	// which has both in it; see package cms. The others are then empty.
 	SignedData []byte
+}
+
+// Equal reports whether two answers are the same, byte by byte.
+func (a Answer) Equal(b Answer) bool {
+	return bytes.Equal(a.Certificate, b.Certificate) && bytes.Equal(a.Signature, b.Signature) && bytes.Equal(a.SignedData, b.SignedData)
 }
 
 // signedBy checks the signature over message and returns the certificate it was
@@ -124,6 +167,10 @@ func (j *JPKI) Verify(ctx context.Context, c Challenge, answer Answer) (*Evidenc
 	if !now.Before(c.Expires) {
 		return nil, fmt.Errorf("%w: the challenge has expired", ErrRefused)
 	}
+	kind, known := map[Device]Kind{SameDevice: KindJPKISignature, OtherDevice: KindJPKIOtherDevice}[c.Device]
+	if !known {
+		return nil, fmt.Errorf("%w: the challenge does not say where it is signed", ErrRefused)
+	}
 	cert, err := answer.signedBy(c.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("%w: signature: %w", ErrRefused, err)
@@ -147,7 +194,7 @@ func (j *JPKI) Verify(ctx context.Context, c Challenge, answer Answer) (*Evidenc
 		return nil, err
 	}
 	return &Evidence{
-		Kind: KindJPKISignature,
+		Kind: kind,
 		Certificate: &Certificate{
 			Attributes: *attributes,
 			Pseudonym:  pseudonym,

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/issuer/evidence"
 )
 
@@ -11,13 +12,19 @@ import (
 // it can't have: it must not pass for another kind.
 func TestOnCertificate(t *testing.T) {
 	t.Parallel()
-	cert := &evidence.Certificate{Pseudonym: "p"}
+	cert, stated := &evidence.Certificate{Pseudonym: "p"}, &jpki.Attributes{}
 	for name, tt := range map[string]struct {
 		evidence *evidence.Evidence
 		want     *evidence.Certificate
 		bad      bool
 	}{
 		"signature":                     {&evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: cert}, cert, false},
+		"signed on another device":      {&evidence.Evidence{Kind: evidence.KindJPKIOtherDevice, Certificate: cert}, cert, false},
+		"OpenID":                        {&evidence.Evidence{Kind: evidence.KindOpenID, Stated: stated}, nil, false},
+		"OpenID without attributes":     {&evidence.Evidence{Kind: evidence.KindOpenID}, nil, true},
+		"OpenID with certificate":       {&evidence.Evidence{Kind: evidence.KindOpenID, Stated: stated, Certificate: cert}, nil, true},
+		"signature and attributes":      {&evidence.Evidence{Kind: evidence.KindJPKISignature, Stated: stated, Certificate: cert}, nil, true},
+		"back office with attributes":   {&evidence.Evidence{Kind: evidence.KindBackOffice, Stated: stated}, nil, true},
 		"back office":                   {evidence.BackOffice(time.Now()), nil, false},
 		"nothing":                       {nil, nil, true},
 		"empty":                         {&evidence.Evidence{}, nil, true},

@@ -77,6 +77,29 @@ func TestNegAnswer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	t.Run("O16 where it was signed", func(t *testing.T) {
+		elsewhere, nowhere := challenge(), challenge()
+		elsewhere.Device, nowhere.Device = evidence.OtherDevice, ""
+		signedElsewhere := evidence.Answer{Certificate: cert, Signature: must(hanako.Sign(jpkitest.SignPIN, elsewhere.Bytes()))}
+		got, err := prover.Verify(t.Context(), elsewhere, signedElsewhere)
+		if err != nil || got.Kind != evidence.KindJPKIOtherDevice {
+			t.Errorf("honest twin: %v, %v", got, err)
+		}
+		// A signature made elsewhere never passes for one made here, nor the
+		// reverse, and one of the two it must be.
+		for name, tt := range map[string]struct {
+			c      evidence.Challenge
+			answer evidence.Answer
+		}{
+			"elsewhere for here": {challenge(), signedElsewhere},
+			"here for elsewhere": {elsewhere, evidence.Answer{SignedData: detached}},
+			"nowhere":            {nowhere, evidence.Answer{Certificate: cert, Signature: must(hanako.Sign(jpkitest.SignPIN, nowhere.Bytes()))}},
+		} {
+			if _, err := prover.Verify(t.Context(), tt.c, tt.answer); !errors.Is(err, evidence.ErrRefused) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 	t.Run("expired to the second", func(t *testing.T) {
 		for left, ok := range map[time.Duration]bool{time.Second: true, 0: false} {
 			late := *prover

@@ -3,6 +3,7 @@ package oauth
 import (
 	"encoding/base64"
 	"errors"
+	"html/template"
 	"net/http"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/pages"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/web"
 )
@@ -29,6 +31,11 @@ const (
 	pathLogin     = "/login"
 	pathLoginJPKI = "/login/jpki"
 	pathLoginTest = "/login/test"
+	pathReturn    = "/login/return"
+	pathDevice    = "/login/device"
+	pathCode      = "/login/code"
+	pathSigning   = "/signing"
+	pathTestCards = "/test-cards"
 	pathReview    = "/review"
 	pathToken     = "/token"
 )
@@ -47,15 +54,29 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 	machine.POST(pathToken, handler.token)
 	machine.OPTIONS(pathToken, httpd.Preflight(http.MethodPost))
 
-	pages := h.Echo().Group(path, httpd.Errors(handler.encodePage), h.SameOrigin())
-	pages.GET(pathAuthorize, handler.authorize)
-	pages.GET(pathLogin, handler.login)
-	pages.POST(pathLoginJPKI, handler.prove)
-	if server.cfg.TestCards != nil {
-		pages.POST(pathLoginTest, handler.proveTestPerson)
+	forms := h.Echo().Group(path, httpd.Errors(handler.encodePage), h.SameOrigin())
+	forms.GET(pathAuthorize, handler.authorize)
+	forms.GET(pathLogin, handler.login)
+	forms.GET(pathReturn, handler.returned)
+	if server.cfg.OtherDevice {
+		forms.POST(pathLoginJPKI, handler.prove)
+		forms.POST(pathDevice, handler.elsewhere)
+		forms.GET(pathDevice, handler.device)
+		forms.POST(pathCode, handler.typed)
 	}
-	pages.GET(pathReview, handler.review)
-	pages.POST(pathReview, handler.decide)
+	if server.cfg.TestCards != nil {
+		forms.POST(pathLoginTest, handler.proveTestPerson)
+	}
+	forms.GET(pathReview, handler.review)
+	forms.POST(pathReview, handler.decide)
+
+	// Apps are no pages: without cookies, and closed to scripts of others.
+	apps := h.Echo().Group(path, httpd.Errors(encodeAppError))
+	apps.GET(pathSigning+"/:id", handler.signing)
+	apps.POST(pathSigning+"/:id", handler.deposit)
+	if server.cfg.TestCards != nil {
+		apps.GET(pathTestCards+"/:person", handler.testCard)
+	}
 	return handler
 }
 
@@ -212,19 +233,21 @@ type pageData struct {
 	Base     string
 	TestMode bool
 	*View
-	ChallengeBase64 string
-	ChallengeText   string
-	Error           string
-	Description     string
+	// ChallengeText is the text to sign on this device, the others are for
+	// another one.
+	ChallengeText, OtherText, OtherBase64 string
+	// SignerLink opens the signer app.
+	SignerLink template.URL
+	// QR is the link for an app on another device, and WrongCode says that a
+	// code was not the app's.
+	QR          *pages.QR
+	WrongCode   bool
+	Error       string
+	Description string
 }
 
 func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) error {
-	data := pageData{View: view}
-	if view != nil {
-		data.ChallengeBase64 = base64.StdEncoding.EncodeToString(view.Challenge)
-		data.ChallengeText = string(view.Challenge)
-	}
-	return h.render(c, status, page, data)
+	return h.render(c, status, page, h.data(view, evidence.SameDevice))
 }
 
 func (h *Handler) render(c echo.Context, status int, page web.Page, data pageData) error {

@@ -22,8 +22,11 @@ type login struct {
 	ID               string
 	Nonce            string
 	ChallengeExpires time.Time
-	Evidence         *evidence.Evidence
-	Person           *source.Person
+	// Signings are the secrets under which an app gets the challenge and
+	// leaves the answer, by where it signs.
+	Signings map[evidence.Device]string
+	Evidence *evidence.Evidence
+	Person   *source.Person
 }
 
 // View is what the pages show of a login.
@@ -32,10 +35,13 @@ type View struct {
 	Wallet string
 	// Configurations is what will be issued.
 	Configurations []Configuration
-	// Challenge is the text to be signed, and Expires when it stops being
-	// accepted. Both are empty once the person is known.
-	Challenge []byte
-	Expires   time.Time
+	// Challenges are the texts to be signed, by where that may happen, and
+	// Expires is when they stop being accepted. Both are empty once the person
+	// is known. A device on which nobody may sign has no challenge.
+	Challenges map[evidence.Device][]byte
+	Expires    time.Time
+	// Signings are the secrets of [Server.Signing].
+	Signings map[evidence.Device]string
 	// Person is nil until the challenge has been answered.
 	Person *source.Person
 	// TestPersons is empty except in mode test.
@@ -73,14 +79,17 @@ func (s *Server) Begin(ctx context.Context, clientID, requestURI string) (string
 		}
 	}
 	cookie := newSecret()
-	err = s.logins.Put(ctx, cookie, login{
+	l := login{
 		RequestSecret:    secret,
 		Request:          request,
 		ID:               publicID("login", cookie),
 		Nonce:            newSecret(),
 		ChallengeExpires: now.Add(s.cfg.Lifetimes.Challenge),
-	})
-	if err != nil {
+	}
+	if err := s.openSigning(ctx, &l, evidence.SameDevice); err != nil {
+		return "", err
+	}
+	if err := s.logins.Put(ctx, cookie, l); err != nil {
 		return "", unavailable(err)
 	}
 	return cookie, nil
@@ -105,7 +114,11 @@ func (s *Server) view(l *login) *View {
 		}
 	}
 	if l.Person == nil {
-		v.Challenge, v.Expires = s.challenge(l).Bytes(), l.ChallengeExpires
+		v.Challenges = map[evidence.Device][]byte{evidence.SameDevice: s.challenge(l, evidence.SameDevice).Bytes()}
+		if s.cfg.OtherDevice {
+			v.Challenges[evidence.OtherDevice] = s.challenge(l, evidence.OtherDevice).Bytes()
+		}
+		v.Expires, v.Signings = l.ChallengeExpires, l.Signings
 		if s.cfg.TestCards != nil {
 			v.TestPersons = s.cfg.TestCards.Persons()
 		}
@@ -114,7 +127,7 @@ func (s *Server) view(l *login) *View {
 }
 
 // challenge rebuilds what the person signs from the login alone.
-func (s *Server) challenge(l *login) evidence.Challenge {
+func (s *Server) challenge(l *login, device evidence.Device) evidence.Challenge {
 	var names []string
 	for _, id := range l.Request.Configurations {
 		if c, ok := s.configuration(id); ok {
@@ -130,27 +143,61 @@ func (s *Server) challenge(l *login) evidence.Challenge {
 		Wallet:      l.Request.Client.WalletName,
 		ClientKey:   l.Request.Client.InstanceKey,
 		DPoPKey:     l.Request.DPoPKey,
+		Device:      device,
 	}
 }
 
-// Prove takes the person's answer to the challenge. On success it returns a
-// new cookie; the old one is void, so that nobody who knew it before the proof
-// can go on after it.
-func (s *Server) Prove(ctx context.Context, cookie string, answer evidence.Answer) (string, error) {
+// unproven returns a login in which nobody has proven who they are yet.
+func (s *Server) unproven(ctx context.Context, cookie string) (*login, error) {
 	l, _, err := s.logins.Get(ctx, cookie)
 	if err != nil {
-		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+		return nil, stored(err, openid4vci.CodeInvalidRequest, lostLogin)
 	}
 	if l.Evidence != nil {
-		return "", refuse(openid4vci.CodeInvalidRequest, "the challenge was answered before", nil)
+		return nil, refuse(openid4vci.CodeInvalidRequest, "the challenge was answered before", nil)
 	}
-	proof, err := s.cfg.Prover.Verify(ctx, s.challenge(&l), answer)
-	if errors.Is(err, evidence.ErrUnavailable) {
-		return "", unavailable(err)
+	return &l, nil
+}
+
+// Prove takes an answer to the challenge that the person brings to the browser
+// themselves. Nobody knows where it was signed, so it counts as signed on
+// another device and is taken only where that is allowed. On success Prove
+// returns a new cookie; the old one is void, so that nobody who knew it before
+// the proof can go on after it.
+func (s *Server) Prove(ctx context.Context, cookie string, answer evidence.Answer) (string, error) {
+	if !s.cfg.OtherDevice {
+		return "", errOtherDevice()
 	}
+	l, err := s.unproven(ctx, cookie)
 	if err != nil {
-		return "", refuse(openid4vci.CodeAccessDenied, "the signature or its certificate is not accepted", err)
+		return "", err
 	}
+	return s.prove(ctx, cookie, l, evidence.OtherDevice, answer)
+}
+
+// prove goes on with an answer that was signed on the device.
+func (s *Server) prove(ctx context.Context, cookie string, l *login, device evidence.Device, answer evidence.Answer) (string, error) {
+	proof, err := s.verify(ctx, s.challenge(l, device), answer)
+	if err != nil {
+		return "", err
+	}
+	return s.proven(ctx, cookie, l, proof)
+}
+
+func (s *Server) verify(ctx context.Context, c evidence.Challenge, answer evidence.Answer) (*evidence.Evidence, error) {
+	proof, err := s.cfg.Prover.Verify(ctx, c, answer)
+	switch {
+	case errors.Is(err, evidence.ErrUnavailable):
+		return nil, unavailable(err)
+	case err != nil:
+		return nil, refuse(openid4vci.CodeAccessDenied, "the signature or its certificate is not accepted", err)
+	}
+	return proof, nil
+}
+
+// proven goes on with the login under a new cookie, now that the person is
+// known.
+func (s *Server) proven(ctx context.Context, cookie string, l *login, proof *evidence.Evidence) (string, error) {
 	person, err := s.cfg.Source.Person(ctx, proof)
 	if err != nil {
 		return "", refuse(openid4vci.CodeAccessDenied, "no credential can be made of what the certificate says", err)
@@ -158,29 +205,32 @@ func (s *Server) Prove(ctx context.Context, cookie string, answer evidence.Answe
 	if _, err := s.logins.Take(ctx, cookie); err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
 	}
+	if err := s.dropSignings(ctx, l); err != nil {
+		return "", err
+	}
 	l.Evidence, l.Person = proof, person
 	next := newSecret()
-	if err := s.logins.Put(ctx, next, l); err != nil {
+	if err := s.logins.Put(ctx, next, *l); err != nil {
 		return "", unavailable(err)
 	}
 	return next, nil
 }
 
 // ProveTestPerson answers the challenge with the server-side card of a test
-// person, as the person would with [Server.Prove].
+// person. No signature travels, so it counts as signed on the same device.
 func (s *Server) ProveTestPerson(ctx context.Context, cookie, person string) (string, error) {
 	if s.cfg.TestCards == nil {
 		return "", refuse(openid4vci.CodeInvalidRequest, "there are no test persons here", nil)
 	}
-	l, _, err := s.logins.Get(ctx, cookie)
+	l, err := s.unproven(ctx, cookie)
 	if err != nil {
-		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+		return "", err
 	}
-	certificate, signature, err := s.cfg.TestCards.Sign(ctx, person, s.challenge(&l).Bytes())
+	certificate, signature, err := s.cfg.TestCards.Sign(ctx, person, s.challenge(l, evidence.SameDevice).Bytes())
 	if err != nil {
 		return "", refuse(openid4vci.CodeInvalidRequest, "unknown test person", err)
 	}
-	return s.Prove(ctx, cookie, evidence.Answer{Certificate: certificate, Signature: signature})
+	return s.prove(ctx, cookie, l, evidence.SameDevice, evidence.Answer{Certificate: certificate, Signature: signature})
 }
 
 // Decide ends the login with the person's decision and returns where the
@@ -195,6 +245,9 @@ func (s *Server) Decide(ctx context.Context, cookie string, approved bool) (stri
 	}
 	if _, err := s.logins.Take(ctx, cookie); err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
+	}
+	if err := s.dropSignings(ctx, &l); err != nil {
+		return "", err
 	}
 	request, version, err := s.requests.Get(ctx, l.RequestSecret)
 	if err != nil {

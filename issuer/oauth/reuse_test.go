@@ -23,6 +23,7 @@ import (
 // started.
 type grants struct {
 	started   map[string]bool
+	last      *evidence.Evidence
 	revoked   []string
 	refuse    error
 	meanwhile func()
@@ -35,7 +36,7 @@ func (g *grants) Start(_ context.Context, grant oauth.Grant) error {
 	if g.started[grant.ID] {
 		return oauth.ErrGrantExists
 	}
-	g.started[grant.ID] = true
+	g.started[grant.ID], g.last = true, grant.Evidence
 	if f := g.meanwhile; f != nil {
 		g.meanwhile = nil
 		f()
@@ -88,6 +89,12 @@ func (f *fence) Trusts(_ context.Context, issued time.Time) (bool, error) {
 
 func newParty(t *testing.T, wallets ...oauth.Wallet) *party {
 	t.Helper()
+	return newPartyWith(t, func(c *oauth.Config) { c.Wallets = wallets })
+}
+
+// newPartyWith changes the configuration of the server first.
+func newPartyWith(t *testing.T, edit func(*oauth.Config)) *party {
+	t.Helper()
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	must := func(err error) {
@@ -108,14 +115,16 @@ func newParty(t *testing.T, wallets ...oauth.Wallet) *party {
 	must(err)
 	g := &grants{started: map[string]bool{}}
 	p := &party{grants: g, pkce: openid4vci.NewCodeVerifier(), fence: &fence{}}
-	p.server = oauth.New(oauth.Config{
-		Issuer: reuseIssuer, Configurations: []oauth.Configuration{{ID: "a", Scope: "a"}}, Wallets: wallets,
+	config := oauth.Config{
+		Issuer: reuseIssuer, Configurations: []oauth.Configuration{{ID: "a", Scope: "a"}}, OtherDevice: true,
 		Sessions: session.New(session.NewMemory(clock, 0), session.NewRandomKeys(), "t", clock).Fenced(p.fence),
 		Attesters: &trust.Policy{
 			Anchors: []trust.Anchor{ca.Anchor()}, Profile: trust.ProfileWalletProvider, Revocation: trust.NotChecked("test"), Now: clock,
 		},
 		Prover: anybody{}, Source: anybody{}, Grants: g, Lifetimes: oauth.DefaultLifetimes, Now: clock,
-	})
+	}
+	edit(&config)
+	p.server = oauth.New(config)
 	p.later = func(d time.Duration) time.Time {
 		now = now.Add(d)
 		return now

@@ -85,7 +85,13 @@ type TestCards interface {
 	Persons() []TestPerson
 	// Sign returns the DER certificate and the signature of a person's card.
 	Sign(ctx context.Context, person string, challenge []byte) (certificate, signature []byte, err error)
+	// Card returns a person's card with its keys in JSON, for a signer app that
+	// plays with it, or an error that wraps ErrNoTestPerson.
+	Card(ctx context.Context, person string) ([]byte, error)
 }
+
+// ErrNoTestPerson says that there is no such test person.
+var ErrNoTestPerson = errors.New("no such test person")
 
 // TestPerson is an entry of the test login.
 type TestPerson struct{ ID, Label string }
@@ -148,6 +154,15 @@ type Config struct {
 	Source            Source
 	Grants            Grants
 	Offers            Offers
+	// OtherDevice allows signing on another device than that of the browser,
+	// with a code or the signature itself carried over by the person. Whoever
+	// can talk others into signing can then pass for them, so it is recorded
+	// as evidence of its own kind.
+	OtherDevice bool
+	// SignerURL is what a link to the signer app begins with: a scheme of its
+	// own, such as tegata-sign://, or an https URL that the app has claimed,
+	// which no other app can take. Empty means [DefaultSignerURL].
+	SignerURL string
 	// TestCards is nil except in mode test.
 	TestCards TestCards
 	Lifetimes Lifetimes
@@ -162,6 +177,7 @@ type Server struct {
 	codes    *session.Objects[code]
 	offered  *session.Objects[preAuthorized]
 	tokens   *session.Objects[Access]
+	signings *session.Objects[signing]
 }
 
 // New returns the authorization server.
@@ -174,6 +190,7 @@ func New(cfg Config) *Server {
 		codes:    session.NewObjects[code](cfg.Sessions, "code", l.Code),
 		offered:  session.NewObjects[preAuthorized](cfg.Sessions, "preauth", l.PreAuthorized),
 		tokens:   session.NewObjects[Access](cfg.Sessions, "token", l.Token),
+		signings: session.NewObjects[signing](cfg.Sessions, "signing", l.Challenge),
 	}
 }
 

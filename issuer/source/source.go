@@ -38,20 +38,19 @@ type Person struct {
 // ErrUnusable says that a source's text must not go into a credential.
 var ErrUnusable = errors.New("text is not fit for a credential")
 
-// Certificate is the source that knows what the JPKI signature certificate
-// says and nothing else.
+// Certificate is the source that knows what the evidence itself says: the JPKI
+// signature certificate or an OpenID provider.
 type Certificate struct{}
 
 // Person implements the issuer's source of claims. Errors wrap [ErrUnusable].
 func (Certificate) Person(_ context.Context, e *evidence.Evidence) (*Person, error) {
-	cert, err := e.OnCertificate()
+	a, err := e.Attributes()
 	if err != nil {
 		return nil, err
 	}
-	if cert == nil {
-		return nil, fmt.Errorf("%w: there is no certificate to read", ErrUnusable)
+	if a == nil {
+		return nil, fmt.Errorf("%w: the evidence has no attributes to read", ErrUnusable)
 	}
-	a := cert.Attributes
 	for _, text := range []string{a.Name, a.Address} {
 		if err := checkText(text); err != nil {
 			return nil, err

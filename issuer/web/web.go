@@ -24,6 +24,7 @@ type Page struct{ name string }
 // The pages.
 var (
 	Login  = Page{"login.html"}
+	Device = Page{"device.html"}
 	Review = Page{"review.html"}
 	Error  = Page{"error.html"}
 )

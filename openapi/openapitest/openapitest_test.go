@@ -195,7 +195,7 @@ func TestCondition(t *testing.T) {
 	if err := absent.check(t, v); err != nil {
 		t.Error(err)
 	}
-	absent.request = "POST /login/jpki"
+	absent.request = "POST /review"
 	if err := absent.check(t, v); err == nil {
 		t.Error("the login is missing")
 	}

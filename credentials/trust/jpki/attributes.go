@@ -81,11 +81,6 @@ func ParseSignatureCertificate(cert *x509.Certificate) (*Attributes, error) {
 		Name: values[attributeName], NameSubstitutes: values[attributeNameSubstitutes],
 		Address: values[attributeAddress], AddressSubstitutes: values[attributeAddressSubstitutes],
 	}
-	for n, text := range map[int]string{attributeName: a.Name, attributeAddress: a.Address} {
-		if err := checkText(n, text); err != nil {
-			return nil, err
-		}
-	}
 	for n, of := range map[int]string{attributeNameSubstitutes: a.Name, attributeAddressSubstitutes: a.Address} {
 		if flags, ok := values[n]; ok && !validSubstitutes(flags, of) {
 			return nil, malformed("attribute %d does not have one 0 or 1 per character", n)
@@ -97,13 +92,37 @@ func ParseSignatureCertificate(cert *x509.Certificate) (*Attributes, error) {
 	if bornAfter(a.BirthDate, cert) {
 		return nil, malformed("birth date is after the certificate was issued")
 	}
-	switch values[attributeGender] {
-	case "1", "2", "3":
-		a.Gender = int(values[attributeGender][0] - '0')
-	default:
-		return nil, malformed("gender is not 1, 2 or 3")
+	if len(values[attributeGender]) == 1 {
+		a.Gender = int(values[attributeGender][0]) - '0'
+	}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	return a, nil
+}
+
+// NewAttributes returns the attributes of a person as somebody else than a
+// certificate states them, who does not say which characters are substitutes.
+// They are held to the same rules, and errors wrap [ErrAttributes].
+func NewAttributes(name, address string, birthDate *credentials.FullDate, gender int) (*Attributes, error) {
+	a := &Attributes{Name: name, Address: address, BirthDate: birthDate, Gender: gender}
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// check holds what is there to the rules for each attribute alone.
+func (a *Attributes) check() error {
+	for n, text := range map[int]string{attributeName: a.Name, attributeAddress: a.Address} {
+		if err := checkText(n, text); err != nil {
+			return err
+		}
+	}
+	if a.Gender < 1 || a.Gender > 3 {
+		return malformed("gender is not 1, 2 or 3")
+	}
+	return nil
 }
 
 // otherNames returns the personal data in the subjectAltName by the last arc

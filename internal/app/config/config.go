@@ -221,6 +221,13 @@ type JPKI struct {
 	// their cards on the login page, in place of anchors and CRLs. It is for
 	// mode test, and what was issued under it is forgotten with the process.
 	Throwaway bool `yaml:"throwaway"`
+	// OtherDevice lets people sign on another device than that of their browser,
+	// by a typed code or by pasting the signature. Such evidence is recorded as
+	// of lower assurance, because people can be talked into signing for others.
+	OtherDevice bool `yaml:"other_device"`
+	// SignerURL is what links to the signer app begin with; tegata-sign:// if
+	// left out. Better is an https URL that the app has claimed on the phone.
+	SignerURL string `yaml:"signer_url"`
 }
 
 // Verifier configures a verifier.

@@ -54,6 +54,8 @@ func TestConfigFaults(t *testing.T) {
 		{"any redirect_uri in production", `    - {client_id: tegata-wallet, redirect_uris: ["https://wallet.example/callback"]}`, "", "issuer.wallets"},
 		{"wallet without redirect_uri", `redirect_uris: ["https://wallet.example/callback"]`, "redirect_uris: []", "issuer.wallets[0]"},
 		{"throwaway JPKI in production", "    crl_refresh: 1h", "    throwaway: true", "throwaway"},
+		{"script in place of an app", "signer_url: https://signer.example/sign", "signer_url: 'javascript:alert(1)'", "jpki.signer_url"},
+		{"plain http in place of an app", "signer_url: https://signer.example/sign", "signer_url: http://signer.example/sign", "jpki.signer_url"},
 		{"no revocation lists", "    crl_url: https://crl.platform-operator.example/jpki\n", "", "crl_url"},
 		{"software platform in production", "  client_id: tegata-wallet", "  client_id: tegata-wallet\n  software_platform: true", "software_platform"},
 		{"no tenant", "tenant: bank-tegata", "tenant: ''", "verifier.tenant"},

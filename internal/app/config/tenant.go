@@ -180,6 +180,9 @@ func (i *Issuer) checkWallets(mode Mode, f faults) {
 }
 
 func (j *JPKI) check(mode Mode, f faults) {
+	if u, err := url.Parse(j.SignerURL); j.SignerURL != "" && (err != nil || !appScheme.MatchString(u.Scheme) || u.Fragment != "") {
+		f.add("jpki.signer_url", "must be an https URL or begin with the scheme of an app, such as tegata-sign://")
+	}
 	switch {
 	case j.Throwaway && mode == ModeProduction:
 		f.add("jpki.throwaway", "not in mode production")
@@ -192,6 +195,10 @@ func (j *JPKI) check(mode Mode, f faults) {
 		f.add("jpki.crl_url", "an https URL is needed, because nothing is issued on a certificate that may be revoked")
 	}
 }
+
+// appScheme is https or the scheme of an app, which has a hyphen or a dot in it
+// so that it is none that a browser knows.
+var appScheme = regexp.MustCompile(`^(https|[a-z][a-z0-9+]*[.-][a-z0-9+.-]+)$`)
 
 // paths returns every path in the section.
 func (t *Tenant) paths() []*string {

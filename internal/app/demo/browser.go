@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -45,15 +47,15 @@ func newBrowser(transport *http.Transport, card *jpkitest.Card, r *report) (*bro
 
 // Authorize implements holder.UserAgent.
 func (b *browser) Authorize(ctx context.Context, authorizationURL, redirectURI string) (string, error) {
-	at, page, err := b.open(ctx, authorizationURL)
+	_, page, err := b.open(ctx, authorizationURL)
 	if err != nil {
 		return "", err
 	}
-	challenge, err := base64.StdEncoding.DecodeString(attribute(page, "challenge", "value"))
-	if err != nil || len(challenge) == 0 {
-		return "", errors.New("the login page shows no challenge")
+	asked, challenge, err := b.asked(ctx, page)
+	if err != nil {
+		return "", err
 	}
-	b.report.step("issuer", "citizen", "login page with a challenge that names issuer, wallet, keys and expiry", 0)
+	b.report.step("issuer", "citizen", "login page; the signer app fetches a challenge that names issuer, wallet, keys and expiry", 0)
 
 	start := time.Now()
 	signature, err := b.card.Sign(jpkitest.SignPIN, challenge)
@@ -63,10 +65,16 @@ func (b *browser) Authorize(ctx context.Context, authorizationURL, redirectURI s
 	b.report.step("citizen", "card", "signs the challenge with the JPKI signature certificate (RSA-2048)", time.Since(start))
 
 	start = time.Now()
-	at, page, err = b.submit(ctx, at, page, "sign-form", url.Values{
-		"certificate": {base64.StdEncoding.EncodeToString(b.card.SignatureCertificate().Raw)},
-		"signature":   {base64.StdEncoding.EncodeToString(signature)},
-	})
+	var left struct {
+		ReturnURI string `json:"return_uri"`
+	}
+	if err := b.exchange(ctx, http.MethodPost, asked, map[string]string{
+		"certificate": base64.StdEncoding.EncodeToString(b.card.SignatureCertificate().Raw),
+		"signature":   base64.StdEncoding.EncodeToString(signature),
+	}, &left); err != nil {
+		return "", err
+	}
+	at, page, err := b.open(ctx, left.ReturnURI)
 	if err != nil {
 		return "", err
 	}
@@ -85,6 +93,48 @@ func (b *browser) Authorize(ctx context.Context, authorizationURL, redirectURI s
 	}
 	b.report.step("citizen", "issuer", "reviews what will be issued and agrees; back to the wallet with a code", time.Since(start))
 	return callback, nil
+}
+
+// asked does what the signer app does with the link of the login page: it
+// returns the address that the link names, and the challenge there.
+func (b *browser) asked(ctx context.Context, page string) (address string, challenge []byte, err error) {
+	link, err := url.Parse(attribute(page, "open-signer", "href"))
+	if err != nil {
+		return "", nil, err
+	}
+	address = link.Query().Get("request_uri")
+	var asked struct {
+		Challenge []byte `json:"challenge"`
+	}
+	if err := b.exchange(ctx, http.MethodGet, address, nil, &asked); err != nil {
+		return "", nil, err
+	}
+	if len(asked.Challenge) == 0 {
+		return "", nil, errors.New("the login page leads to no challenge")
+	}
+	return address, asked.Challenge, nil
+}
+
+// exchange sends and gets JSON, as an app does.
+func (b *browser) exchange(ctx context.Context, method, address string, body, answer any) error {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := b.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the issuer answers the signer app with %s", response.Status)
+	}
+	return json.NewDecoder(io.LimitReader(response.Body, maxPage)).Decode(answer)
 }
 
 // open gets a page and follows redirects within its origin.

@@ -81,8 +81,8 @@ func (j *JPKI) NewCard(p Person, o CardOptions) (*Card, error) {
 		return nil, errors.New("jpkitest: no such generation")
 	}
 	c := &Card{Person: p}
-	c.signature = slot{format: regexp.MustCompile(`^[0-9A-Z]{6,16}$`), pin: SignPIN, tries: 5, left: 5}
-	c.authentication = slot{format: regexp.MustCompile(`^[0-9]{4}$`), pin: AuthPIN, tries: 3, left: 3}
+	c.signature = slot{format: signPINFormat, pin: SignPIN, tries: 5, left: 5}
+	c.authentication = slot{format: authPINFormat, pin: AuthPIN, tries: 3, left: 3}
 	var wait sync.WaitGroup
 	var errs [2]error
 	if !p.NoSignature {

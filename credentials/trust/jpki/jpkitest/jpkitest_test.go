@@ -3,6 +3,7 @@ package jpkitest_test
 import (
 	"bytes"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -131,6 +132,41 @@ func TestPINCounters(t *testing.T) {
 	})
 	if diff := cmp.Diff([]bool{false, false, true, true}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestCardFile writes a card down and reads it again, counters and all.
+func TestCardFile(t *testing.T) {
+	t.Parallel()
+	j := newJPKI(t)
+	for _, key := range []string{"hanako", "child"} {
+		person, _ := jpkitest.PersonByKey(key)
+		card, err := j.NewCard(person, jpkitest.CardOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = card.Authenticate("0000", nil) // one try is lost
+		data, err := json.Marshal(card)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := jpkitest.ReadCard(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sign, auth := again.TriesLeft(); auth != 2 || (sign == 5) != (key == "hanako") {
+			t.Errorf("%s: %d and %d tries left", key, sign, auth)
+		}
+		a, errA := card.Sign(jpkitest.SignPIN, []byte("x"))
+		b, errB := again.Sign(jpkitest.SignPIN, []byte("x"))
+		if !bytes.Equal(a, b) || !errors.Is(errB, errA) || again.Person != card.Person {
+			t.Errorf("%s: the card that was read is another one: %v, %v", key, errA, errB)
+		}
+	}
+	for _, data := range []string{"", "{}", `{"authentication":{}}`, `{"authentication":{"certificate":"AAAA","key":"AAAA"}}`} {
+		if _, err := jpkitest.ReadCard([]byte(data)); err == nil {
+			t.Errorf("%q was read", data)
+		}
 	}
 }
 
