@@ -211,14 +211,15 @@ func (d *deployment) transport(t *testing.T) *http.Transport {
 func (d *deployment) client(t *testing.T) *http.Client {
 	t.Helper()
 	documented := map[string]*openapitest.Validator{}
-	for origin, name := range map[string]openapi.Name{
-		d.box.Issuer: openapi.Issuer, d.box.Verifier: openapi.Verifier, d.box.Provider: openapi.Wallet,
-	} {
-		validator, err := openapitest.New(name, "")
+	names := map[string]openapi.Name{
+		config.RoleIssuer: openapi.Issuer, config.RoleVerifier: openapi.Verifier, config.RoleProvider: openapi.Wallet,
+	}
+	for _, tenant := range d.cfg.Tenants() {
+		validator, err := openapitest.New(names[tenant.Role], tenant.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		documented[strings.TrimPrefix(origin, "https://")] = validator
+		documented[strings.TrimPrefix(tenant.BaseURL(), "https://")] = validator
 	}
 	return &http.Client{
 		// Every exchange is held against the documents.

@@ -120,7 +120,7 @@ func (v *Validator) note(route *routers.Route, status int) {
 // route finds the operation of a request, or nil. A template without
 // parameters is preferred (OpenAPI 3.1 section 4.8.8.2).
 func (v *Validator) route(r *http.Request) (*routers.Route, map[string]string) {
-	path, ok := strings.CutPrefix(r.URL.EscapedPath(), v.path)
+	path, ok := v.own(r)
 	if !ok {
 		return nil, nil
 	}
@@ -133,6 +133,21 @@ func (v *Validator) route(r *http.Request) (*routers.Route, map[string]string) {
 		}
 	}
 	return nil, nil
+}
+
+// own returns the path of a request as the document has it: without the path of
+// the role, which comes last in well-known paths (RFC 8414 section 3.1) and first
+// in all others.
+func (v *Validator) own(r *http.Request) (path string, ok bool) {
+	path = r.URL.EscapedPath()
+	if v.path == "" {
+		return path, true
+	}
+	if strings.HasPrefix(path, "/.well-known/") {
+		return strings.CutSuffix(path, v.path)
+	}
+	path, ok = strings.CutPrefix(path, v.path)
+	return path, ok && (path == "" || path[0] == '/')
 }
 
 func (v *Validator) found(r *http.Request, path string, item *openapi3.PathItem) *routers.Route {

@@ -162,10 +162,21 @@ func TestTransport(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(broken))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
-	for name, want := range map[string]int{host: 1, "elsewhere.example": 0} {
+	for name, tt := range map[string]struct {
+		host, path, request string
+		want                int
+	}{
+		"a host":             {host, "", "/api/transactions/t", 1},
+		"another host":       {"elsewhere.example", "", "/api/transactions/t", 0},
+		"a path":             {host + "/v", "/v", "/v/api/transactions/t", 1},
+		"another path":       {host + "/v", "/v", "/api/transactions/t", 0},
+		"a longer path":      {host + "/v", "/v", "/vv/api/transactions/t", 0},
+		"a well-known path":  {host + "/v", "/v", "/.well-known/x/v", 1},
+		"another well-known": {host + "/v", "/v", "/.well-known/x", 0},
+	} {
 		tb := &recorder{TB: t}
-		client := &http.Client{Transport: openapitest.Transport(http.DefaultTransport, map[string]*openapitest.Validator{name: validator(t, "")}, tb.Error)}
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/transactions/t", strings.NewReader("question"))
+		client := &http.Client{Transport: openapitest.Transport(http.DefaultTransport, map[string]*openapitest.Validator{tt.host: validator(t, tt.path)}, tb.Error)}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+tt.request, strings.NewReader("question"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +188,7 @@ func TestTransport(t *testing.T) {
 		if err != nil || response.Body.Close() != nil || string(body) != "{}question" {
 			t.Errorf("the answer is not handed through: %s %v", body, err)
 		}
-		if len(tb.errors) != want {
+		if len(tb.errors) != tt.want {
 			t.Errorf("%s: errors: %q", name, tb.errors)
 		}
 	}

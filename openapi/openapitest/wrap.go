@@ -46,8 +46,9 @@ func (v *Validator) Handler(t testing.TB, next http.Handler) http.Handler {
 }
 
 // Transport returns a RoundTripper that sends through next and checks the
-// exchanges with the hosts ("host:port" as in URLs) that have a validator.
-// Deviations are given to report, which may be called from any goroutine;
+// exchanges with the hosts that have a validator: under "host:port" as in URLs,
+// or under "host:port/path" if that is the path of the validator, for one of
+// several roles on a host. Deviations are given to report, which may be called from any goroutine;
 // a test's Error is one.
 func Transport(next http.RoundTripper, hosts map[string]*Validator, report func(...any)) http.RoundTripper {
 	return &transport{next: next, hosts: hosts, report: report}
@@ -61,7 +62,7 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	v := t.hosts[r.URL.Host]
+	v := t.find(r)
 	if v == nil {
 		return t.next.RoundTrip(r)
 	}
@@ -87,6 +88,19 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.report(err)
 	}
 	return response, nil
+}
+
+// find returns the validator for a request, or nil.
+func (t *transport) find(r *http.Request) *Validator {
+	if v := t.hosts[r.URL.Host]; v != nil {
+		return v
+	}
+	for name, v := range t.hosts {
+		if _, ok := v.own(r); ok && name == r.URL.Host+v.path {
+			return v
+		}
+	}
+	return nil
 }
 
 // keep reads the beginning of a body, up to maxBody, and puts it back.
