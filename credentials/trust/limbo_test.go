@@ -50,7 +50,7 @@ func TestLimbo(t *testing.T) {
 	if err := json.Unmarshal(data, &file); err != nil {
 		t.Fatal(err)
 	}
-	c := newCorpus(t, "limbo")
+	c := newCorpus(t, "x509-limbo", "limbo-known.txt")
 	for _, tc := range file.Testcases {
 		family := tc.ID[:strings.LastIndex(tc.ID, "::")]
 		c.decide(t, family, tc.ID, tc.Result == "SUCCESS", limbo(t.Context(), tc))

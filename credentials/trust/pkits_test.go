@@ -66,7 +66,7 @@ var pkitsSection = regexp.MustCompile(`^4\.\d+`)
 func TestPKITS(t *testing.T) {
 	t.Parallel()
 	cases, certs, lists := readPKITS(t)
-	c := newCorpus(t, "pkits")
+	c := newCorpus(t, "PKITS", "pkits-known.txt")
 	for _, tc := range cases {
 		c.decide(t, pkitsSection.FindString(tc.Name), tc.Name, tc.ShouldValidate, pkits(t, tc, certs, lists))
 	}
@@ -95,7 +95,7 @@ func TestPKITS(t *testing.T) {
 func TestPKITSPath(t *testing.T) {
 	t.Parallel()
 	cases, certs, _ := readPKITS(t)
-	c := newCorpus(t, "pkits-path")
+	c := newCorpus(t, "PKITS without revocation", "pkits-path-known.txt")
 	for _, tc := range cases {
 		section := pkitsSection.FindString(tc.Name)
 		// 4.7.4 and 4.7.5 are about who may sign lists.

@@ -12,9 +12,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 )
@@ -201,4 +203,69 @@ func TestNegKeys(t *testing.T) {
 		}
 		want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), []*x509.Certificate{leaf}), trust.ReasonProfile)
 	})
+}
+
+// TestSelfIssued: certificates by which a CA certifies its next key count
+// neither for path lengths nor as intermediates.
+func TestSelfIssued(t *testing.T) {
+	t.Parallel()
+	rootKey, err := keys.GenerateP256()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := newCA(t, trusttest.CAOptions{Signer: rootKey, Edit: func(c *x509.Certificate) { c.MaxPathLen = 1 }})
+	unlimited := newCA(t, trusttest.CAOptions{Signer: rootKey})
+	sub := newIntermediate(t, root, trusttest.CAOptions{Name: "Sub"})
+	one := trust.ProfileSDJWTIssuer
+	one.MaxIntermediates = 1
+	for _, tt := range []struct {
+		name, ca string
+		want     trust.Reason
+	}{
+		{"K01 next key of the same CA", "Sub", ""},
+		{"K01 another CA", "Sub Sub", trust.ReasonPath},
+	} {
+		next := newIntermediate(t, sub, trusttest.CAOptions{Name: tt.ca})
+		key := signer(t, next.IssueSDJWTSigner, trusttest.LeafOptions{})
+		t.Run(tt.name, func(t *testing.T) {
+			want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), key.Chain), tt.want)
+		})
+		t.Run(tt.name+", limit of the profile", func(t *testing.T) {
+			want(t, verify(policy(one, start, unlimited), key.Chain), tt.want)
+		})
+	}
+}
+
+// TestAllowNonCritical: constraints that are not marked critical are a matter
+// of the profile, but hold always.
+func TestAllowNonCritical(t *testing.T) {
+	t.Parallel()
+	cases, err := trusttest.PathCases(start.Add(day))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, tc := range cases {
+		if !strings.Contains(tc.Name, "that are not critical") {
+			continue
+		}
+		n++
+		tc.Profile.AllowNonCritical = true
+		if _, err := tc.Faulty.Verify(t.Context(), tc.Profile); err != nil {
+			t.Errorf("%s: %v", tc.Name, err)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d cases", n)
+	}
+	root := newCA(t, trusttest.CAOptions{})
+	sub := newIntermediate(t, root, trusttest.CAOptions{NotBefore: start, Edit: func(c *x509.Certificate) {
+		c.PermittedDNSDomains = []string{"example.invalid"}
+	}})
+	p := policy(trust.ProfileSDJWTIssuer, start, root)
+	p.Profile.AllowNonCritical = true
+	for name, reason := range map[string]trust.Reason{"a.example.invalid": "", "a.test.invalid": trust.ReasonNames} {
+		key := signer(t, sub.IssueSDJWTSigner, trusttest.LeafOptions{DNSNames: []string{name}})
+		want(t, verify(p, key.Chain), reason)
+	}
 }

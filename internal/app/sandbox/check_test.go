@@ -231,6 +231,10 @@ func TestCheck(t *testing.T) {
 			d.cfg.Issuer.WalletProviders[0].File = d.cfg.Provider.Keys.Attestation[0].Chain
 			d.save()
 		}, report.Fault, "issuer.wallet_providers[0]", "CA"},
+		"anchor that may not sign certificates": {func(d *deployment) {
+			d.cfg.Issuer.WalletProviders[0].File = d.anchorFile(d.ca(trusttest.CAOptions{Edit: func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }}))
+			d.save()
+		}, report.Fault, "issuer.wallet_providers[0]", "keyCertSign"},
 		"anchor expired": {func(d *deployment) {
 			d.cfg.Issuer.WalletProviders[0].File = d.anchorFile(d.ca(trusttest.CAOptions{NotBefore: d.now.Add(-1000 * time.Hour), Lifetime: 24 * time.Hour}))
 			d.save()
