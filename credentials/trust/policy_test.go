@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -268,4 +269,86 @@ func TestAllowNonCritical(t *testing.T) {
 		key := signer(t, sub.IssueSDJWTSigner, trusttest.LeafOptions{DNSNames: []string{name}})
 		want(t, verify(p, key.Chain), reason)
 	}
+}
+
+// TestNegKeyIdentifier: an authority key identifier names a key, names issuer
+// and serial number together or not at all, and in a self-signed certificate
+// names that certificate.
+func TestNegKeyIdentifier(t *testing.T) {
+	t.Parallel()
+	const serial, id = 7, 9
+	authority := func(parts ...[]byte) pkix.Extension {
+		der := slices.Concat(parts...)
+		return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: append([]byte{0x30, byte(len(der))}, der...)}
+	}
+	key := func(id byte) []byte { return []byte{0x80, 1, id} }
+	number := func(n byte) []byte { return []byte{0x82, 1, n} }
+	// C=JP, CN=R as trusttest writes it, and another name.
+	name := func(cn byte) []byte {
+		dn := []byte{0x30, 25, 0x31, 11, 0x30, 9, 6, 3, 0x55, 4, 6, 0x13, 2, 'J', 'P', 0x31, 10, 0x30, 8, 6, 3, 0x55, 4, 3, 0x13, 1, cn}
+		return append([]byte{0xa1, byte(len(dn) + 2), 0xa4, byte(len(dn))}, dn...)
+	}
+	for _, tt := range []struct {
+		name       string
+		root, leaf [][]byte
+		want       trust.Reason
+	}{
+		{"K06 root names itself", [][]byte{key(id), name('R'), number(serial)}, nil, ""},
+		{"K06 root names another serial number", [][]byte{key(id), name('R'), number(8)}, nil, trust.ReasonProfile},
+		{"K06 root names another issuer", [][]byte{key(id), name('S'), number(serial)}, nil, trust.ReasonProfile},
+		{"K06 root names another key", [][]byte{key(8)}, nil, trust.ReasonProfile},
+		{"K06 leaf names key, issuer and serial number", nil, [][]byte{key(id), name('R'), number(serial)}, ""},
+		{"K06 leaf names issuer and serial number alone", nil, [][]byte{name('R'), number(serial)}, trust.ReasonProfile},
+		{"K06 leaf names key and serial number", nil, [][]byte{key(id), number(serial)}, trust.ReasonProfile},
+		{"K06 leaf names key and issuer", nil, [][]byte{key(id), name('R')}, trust.ReasonProfile},
+		{"K06 leaf names a key twice", nil, [][]byte{key(id), key(id)}, trust.ReasonProfile},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			root := newCA(t, trusttest.CAOptions{Name: "R", Edit: func(c *x509.Certificate) {
+				c.SerialNumber, c.SubjectKeyId = big.NewInt(serial), []byte{id}
+				if tt.root != nil {
+					c.ExtraExtensions = append(c.ExtraExtensions, authority(tt.root...))
+				}
+			}})
+			leaf := signer(t, root.IssueSDJWTSigner, trusttest.LeafOptions{Edit: func(c *x509.Certificate) {
+				if tt.leaf != nil {
+					c.ExtraExtensions = append(c.ExtraExtensions, authority(tt.leaf...))
+				}
+			}})
+			want(t, verify(policy(trust.ProfileSDJWTIssuer, start, root), leaf.Chain), tt.want)
+		})
+	}
+}
+
+// TestNegAnchorKeyIdentifier: an anchor that another CA certified has to say
+// which key did, where key identifiers are demanded.
+func TestNegAnchorKeyIdentifier(t *testing.T) {
+	t.Parallel()
+	aboveKey, err := keys.GenerateP256()
+	if err != nil {
+		t.Fatal(err)
+	}
+	above := newCA(t, trusttest.CAOptions{Name: "Above", Signer: aboveKey})
+	anchor := newIntermediate(t, above, trusttest.CAOptions{Name: "Anchor"})
+	leaf := signer(t, anchor.IssueSDJWTSigner, trusttest.LeafOptions{})
+	nameless := *above.Certificate
+	nameless.SubjectKeyId = nil
+	template := *anchor.Certificate
+	template.AuthorityKeyId = nil
+	der, err := x509.CreateCertificate(rand.Reader, &template, &nameless, anchor.Certificate.PublicKey, aboveKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := policy(trust.ProfileSDJWTIssuer, start, anchor)
+	p.Profile.RequireKeyIdentifiers = true
+	want(t, verify(p, leaf.Chain[:1]), "")
+	p.Anchors[0].Certificate = without
+	want(t, verify(p, leaf.Chain[:1]), trust.ReasonProfile)
+	p.Profile.RequireKeyIdentifiers = false
+	want(t, verify(p, leaf.Chain[:1]), "")
 }

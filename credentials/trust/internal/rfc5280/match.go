@@ -81,7 +81,7 @@ func dnsWithin(name, base string, excluded bool) bool {
 	}
 	// The wildcard stands for one label.
 	_, parent, _ := strings.Cut(base, ".")
-	return rest == parent || rest == base
+	return rest == parent
 }
 
 func emailWithin(name, base string) (bool, error) {

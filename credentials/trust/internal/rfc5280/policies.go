@@ -60,10 +60,9 @@ func CheckPolicies(path []*x509.Certificate, in PolicyInputs) error {
 		if len(c.Policies) > maxPolicies || len(c.PolicyMappings) > maxPolicies {
 			return ErrTooManyPolicies
 		}
+		// Step (f) is left to the end: a tree that is NULL stays so, and so does
+		// the demand for a policy.
 		s.certificate(c, i == 0)
-		if s.explicit == 0 && !s.alive() {
-			return ErrNoPolicy
-		}
 		if i > 0 {
 			if err := s.mapPolicies(c); err != nil {
 				return err

@@ -41,6 +41,8 @@ func mapping(from, to string) func(*x509.Certificate) {
 	}
 }
 
+func selfIssued(c *x509.Certificate) { c.RawIssuer = c.RawSubject }
+
 // TestCheckPolicies has one case for each rule; NIST's suite has the rest. The
 // path runs from the leaf to below the anchor.
 func TestCheckPolicies(t *testing.T) {
@@ -84,6 +86,32 @@ func TestCheckPolicies(t *testing.T) {
 		}, wantGold, rfc5280.ErrNoPolicy},
 		{"mapped to any policy", certs{with(nil, foreign), with(mapping(gold, anyPolicy), gold)}, rfc5280.PolicyInputs{}, rfc5280.ErrPolicyMapping},
 		{"mapped from any policy", certs{with(nil, foreign), with(mapping(anyPolicy, foreign), anyPolicy)}, rfc5280.PolicyInputs{}, rfc5280.ErrPolicyMapping},
+		{"mapped by a CA for any policy, although inhibited", certs{with(nil, foreign), with(mapping(gold, foreign), anyPolicy)},
+			rfc5280.PolicyInputs{Explicit: true, Accepted: []string{gold}, NoMapping: true}, rfc5280.ErrNoPolicy},
+		{"mapped from what a policy above was mapped to", certs{
+			with(nil, foreign), with(mapping(gold, foreign), gold, anyPolicy), with(mapping(silver, gold), silver, anyPolicy),
+		}, wantGold, rfc5280.ErrNoPolicy},
+		{"mapped twice", certs{
+			with(nil, foreign), with(mapping(gold, foreign), gold, anyPolicy), with(mapping(silver, gold), silver, anyPolicy),
+		}, rfc5280.PolicyInputs{Explicit: true, Accepted: []string{silver}}, nil},
+		{"any policy inhibited above, and less so below", certs{
+			with(nil, anyPolicy), with(func(c *x509.Certificate) { c.InhibitAnyPolicy = 5 }, gold), with(func(c *x509.Certificate) { c.InhibitAnyPolicyZero = true }, gold),
+		}, explicit, rfc5280.ErrNoPolicy},
+		{"any policy in a self-issued certificate, although inhibited", certs{
+			with(nil, gold), with(selfIssued, anyPolicy), with(func(c *x509.Certificate) { c.InhibitAnyPolicyZero = true }, gold),
+		}, explicit, nil},
+		{"any policy in another certificate, inhibited", certs{
+			with(nil, gold), with(nil, anyPolicy), with(func(c *x509.Certificate) { c.InhibitAnyPolicyZero = true }, gold),
+		}, explicit, rfc5280.ErrNoPolicy},
+		{"any policy in a self-issued leaf, inhibited", certs{
+			with(selfIssued, anyPolicy), with(func(c *x509.Certificate) { c.InhibitAnyPolicyZero = true }, gold),
+		}, explicit, rfc5280.ErrNoPolicy},
+		{"inhibited after one certificate, self-issued ones not counted", certs{
+			with(nil, anyPolicy), with(selfIssued, gold), with(func(c *x509.Certificate) { c.InhibitAnyPolicy = 1 }, gold),
+		}, explicit, nil},
+		{"inhibited after one certificate", certs{
+			with(nil, anyPolicy), with(nil, gold), with(func(c *x509.Certificate) { c.InhibitAnyPolicy = 1 }, gold),
+		}, explicit, rfc5280.ErrNoPolicy},
 		{"64 policies", certs{with(nil, lots[:64]...)}, explicit, nil},
 		{"65 policies", certs{with(nil, lots...)}, explicit, rfc5280.ErrTooManyPolicies},
 	}
