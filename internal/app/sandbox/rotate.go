@@ -1,0 +1,42 @@
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tegata-id/tegata/internal/app/config"
+)
+
+// Succeed gives each use of the first three tenants a key that follows the
+// present ones at the given time, and is published until then. A process that
+// runs already must be told to read its configuration again.
+func (s *Sandbox) Succeed(from time.Time) error {
+	dir := filepath.Join(s.Dir, "next-"+from.UTC().Format("20060102T150405"))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	w := &writer{dir: dir}
+	var i config.Issuer
+	var v config.Verifier
+	var p config.Provider
+	s.cas.issuerKeys(w, &i)
+	s.cas.verifierKeys(w, &v)
+	s.cas.providerKeys(w, &p)
+	present := &s.config.Issuer.Keys
+	for _, use := range []struct {
+		list *config.KeyList
+		next config.KeyList
+	}{
+		{&present.SDJWT, i.Keys.SDJWT}, {&present.Mdoc, i.Keys.Mdoc}, {&present.Status, i.Keys.Status},
+		{&s.config.Verifier.Keys.Request, v.Keys.Request}, {&s.config.Provider.Keys.Attestation, p.Keys.Attestation},
+	} {
+		for _, key := range use.next {
+			key.From = from.UTC().Truncate(time.Second)
+			*use.list = append(*use.list, key)
+		}
+	}
+	w.dir = s.Dir
+	w.yaml("tegata.yaml", s.config)
+	return w.err
+}
