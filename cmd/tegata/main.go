@@ -22,6 +22,8 @@ usage:
   tegata csr --config FILE --key NAME --organization-id NUMBER
                                  print a certificate signing request for a key, such as issuer.keys.sd_jwt;
                                  --generate makes the key file first (more with -h)
+  tegata explain FILE            say of a certificate, credential, presentation or token why it is or is not trusted
+                                 (--anchors FILE or --config FILE; --nonce, --client-id, --online, and more with -h)
   tegata ca init --dir DIR --name NAME, tegata ca issue --dir DIR --profile P --csr FILE --out FILE
                                  a certification authority for development and ceremonies (more with -h)
   tegata card issue|sign|status  a signer app with the soft card of a test person, for mode test (more with -h)
@@ -55,6 +57,8 @@ func run(ctx context.Context, args []string) int {
 		return runCSR(args[1:])
 	case "card":
 		return runCard(ctx, args[1:])
+	case "explain":
+		return runExplain(ctx, args[1:])
 	case "ca":
 		return runCA(args[1:])
 	case "help", "-h", "--help":
