@@ -48,13 +48,13 @@ func TestRotation(t *testing.T) {
 		still[credentials.FormatMdoc] != old[credentials.FormatMdoc] {
 		t.Error("signs with a key that is only published")
 	}
-	underway := d.begin(t)
+	underway := d.beginTransaction(t)
 
 	d.clock.advance(2 * time.Minute)
 	if result := d.answer(t, before, underway); result.State != verifier.StateVerified {
 		t.Errorf("transaction from before: %s %+v", result.State, result.Refusal)
 	}
-	if link := d.begin(t); clientOf(t, link) == clientOf(t, underway) {
+	if link := d.beginTransaction(t); clientOf(t, link) == clientOf(t, underway) {
 		t.Error("new transactions have the client of the old certificate")
 	}
 	after := d.signers(t, d.receive(t, cardOf(t, "hanako")))
@@ -106,7 +106,7 @@ func (d *deployment) published(t *testing.T) []string {
 // begun is a transaction that waits for a wallet.
 type begun struct{ ID, Link string }
 
-func (d *deployment) begin(t *testing.T) begun {
+func (d *deployment) beginTransaction(t *testing.T) begun {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{
 		"dcql_query": json.RawMessage(queries[credentials.FormatMdoc]), "flow": verifier.SameDevice, "redirect_uri": "https://bank.example/done",

@@ -176,7 +176,7 @@ type began struct {
 	page   *page
 }
 
-func (d *deployment) begin(t *testing.T) began {
+func (d *deployment) beginLogin(t *testing.T) began {
 	t.Helper()
 	b := d.newBrowser(t)
 	p := b.open(t, d.newClient(t).request(t))
@@ -211,12 +211,12 @@ func tryCookie(t *testing.T, n *neighbours, method, path string, cookie cookieOf
 
 func tryLogin(t *testing.T, n *neighbours) trial {
 	t.Helper()
-	return tryCookie(t, n, http.MethodGet, "/login", n.a.begin(t).cookie, nil)
+	return tryCookie(t, n, http.MethodGet, "/login", n.a.beginLogin(t).cookie, nil)
 }
 
 func tryProve(t *testing.T, n *neighbours) trial {
 	t.Helper()
-	login := n.a.begin(t)
+	login := n.a.beginLogin(t)
 	return tryCookie(t, n, http.MethodPost, "/login/jpki", login.cookie, sign(t, login.page, cardOf(t, "hanako")))
 }
 
@@ -224,7 +224,7 @@ func tryProve(t *testing.T, n *neighbours) trial {
 func tryAnswer(t *testing.T, n *neighbours) trial {
 	t.Helper()
 	card := cardOf(t, "hanako")
-	here, there := n.a.begin(t), n.b.begin(t)
+	here, there := n.a.beginLogin(t), n.b.beginLogin(t)
 	signature, err := card.Sign(jpkitest.SignPIN, []byte(unknown()))
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func tryAnswer(t *testing.T, n *neighbours) trial {
 
 func tryTestPerson(t *testing.T, n *neighbours) trial {
 	t.Helper()
-	return tryCookie(t, n, http.MethodPost, "/login/test", n.a.begin(t).cookie, url.Values{"person": {"hanako"}})
+	return tryCookie(t, n, http.MethodPost, "/login/test", n.a.beginLogin(t).cookie, url.Values{"person": {"hanako"}})
 }
 
 func tryReview(t *testing.T, n *neighbours) trial {
