@@ -2,7 +2,10 @@ package sdjwt
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
@@ -31,6 +34,17 @@ type IssuerKey struct {
 	jose.JWK
 	// X5C holds the certificates in base64, leaf first, without the anchor.
 	X5C []string `json:"x5c,omitempty"`
+}
+
+// IssuerMetadataURL returns where the metadata of an issuer is: the well-known
+// path stands between host and path, and a slash that ends the path is dropped
+// (SD-JWT VC section 4).
+func IssuerMetadataURL(issuer string) (string, error) {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") {
+		return "", errors.New("issuer metadata: the issuer is not an https URL of host and path")
+	}
+	return "https://" + u.Host + IssuerMetadataPath + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler: the key by the rules of

@@ -52,3 +52,25 @@ func TestIssuerMetadata(t *testing.T) {
 		t.Error("read a secret key")
 	}
 }
+
+// TestIssuerMetadataURL has the examples of the specification's rule (SVC-09).
+func TestIssuerMetadataURL(t *testing.T) {
+	t.Parallel()
+	for issuer, want := range map[string]string{
+		"https://example.com":           "https://example.com/.well-known/jwt-vc-issuer",
+		"https://example.com/":          "https://example.com/.well-known/jwt-vc-issuer",
+		"https://example.com/tenant/1":  "https://example.com/.well-known/jwt-vc-issuer/tenant/1",
+		"https://example.com/tenant/1/": "https://example.com/.well-known/jwt-vc-issuer/tenant/1",
+		"https://example.com:8443/a%2F": "https://example.com:8443/.well-known/jwt-vc-issuer/a%2F",
+		"http://example.com":            "",
+		"https://":                      "",
+		"https://user@example.com":      "",
+		"https://example.com?":          "",
+		"https://example.com#":          "",
+		"":                              "",
+	} {
+		if got, err := sdjwt.IssuerMetadataURL(issuer); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %s, %v", issuer, got, err)
+		}
+	}
+}

@@ -27,6 +27,7 @@ import (
 const (
 	issuerMetadata = "/.well-known/openid-credential-issuer"
 	serverMetadata = "/.well-known/oauth-authorization-server"
+	signerKeys     = "/.well-known/jwt-vc-issuer"
 	requests       = "/requests/"
 )
 
@@ -199,6 +200,11 @@ func faults() map[string]plant {
 		"metadata is no JSON":          serve(issuerMetadata, answer(200, "application/json", "<html>"), "JSON"),
 		"server metadata missing":      serve(serverMetadata, answer(404, "text/plain", "nothing"), "404"),
 		"server of another identifier": change(serverMetadata, replace(`"issuer":"ISSUER"`, `"issuer":"ISSUER/"`), "slash at the end"),
+		"signer keys missing":          serve(signerKeys, answer(404, "text/plain", "nothing"), "404"),
+		"signer keys of another":       change(signerKeys, replace(`"issuer":"ISSUER"`, `"issuer":"ISSUER/"`), "slash at the end"),
+		"signer keys are none":         change(signerKeys, replace(`"keys":[`, `"keys":[],"other":[`), "no key that signs"),
+		"signer key can't be read":     change(signerKeys, replace(`"crv":"P-256"`, `"crv":"P-512"`), "can't be read"),
+		"signer key not certified":     change(signerKeys, replace(`"x5c":["`, `"x5c":["AAAA`), "not the one"),
 		"no PKCE":                      change(serverMetadata, drop("code_challenge_methods_supported"), "HAIP"),
 		"absent path answered":         serve("/.well-known/openid-configuration", answer(200, "text/html", "<html>welcome</html>"), "and not 404"),
 		"every path answered":          serve("/.well-known/tegata", answer(302, "text/html", "log in"), "and not 404"),

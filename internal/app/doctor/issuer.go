@@ -15,6 +15,7 @@ import (
 func (d *doctor) issuer(ctx context.Context, id string) {
 	d.issuerMetadata(ctx, id)
 	d.serverMetadata(ctx, id)
+	d.signerKeys(ctx, id)
 }
 
 // identifier compares an identifier byte for byte.
