@@ -190,6 +190,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 	matrix := map[string]map[string]entry{
 		config.RoleIssuer: issuerMatrix(), config.RoleVerifier: verifierMatrix(), config.RoleProvider: providerMatrix(),
 	}
+	maps.Copy(matrix[config.RoleIssuer], signingMatrix())
 	for _, role := range isolatedRoles {
 		routes := n.routes(t, role)
 		for name := range matrix[role] {
