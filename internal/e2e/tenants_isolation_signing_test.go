@@ -165,7 +165,7 @@ func tryReturnCode(t *testing.T, n *neighbours) trial {
 
 func tryDevice(t *testing.T, n *neighbours) trial {
 	t.Helper()
-	return tryCookie(t, n, http.MethodPost, "/login/device", n.a.begin(t).cookie, url.Values{})
+	return tryCookie(t, n, http.MethodPost, "/login/device", n.a.beginLogin(t).cookie, url.Values{})
 }
 
 func tryDevicePage(t *testing.T, n *neighbours) trial {
