@@ -179,7 +179,7 @@ type jpkiCheck struct {
 
 func (a *App) evidence(t *tenant, c *config.JPKI) (*jpkiCheck, error) {
 	mode := a.cfg.Mode.JPKI()
-	profile, err := jpki.SignatureProfile(mode)
+	profile, err := jpki.SignatureProfile(mode, c.SmartphonePolicies...)
 	if err != nil {
 		return nil, err
 	}

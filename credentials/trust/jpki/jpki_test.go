@@ -158,6 +158,38 @@ func TestNegPolicies(t *testing.T) {
 	}
 }
 
+// TestSmartphone has certificates of a phone, under policies that only those
+// accept who were told of them.
+func TestSmartphone(t *testing.T) {
+	t.Parallel()
+	j := testJPKI(t)
+	card := newCard(t, j, "hanako", jpkitest.CardOptions{})
+	phone := newCard(t, j, "hanako", jpkitest.CardOptions{Smartphone: true})
+	for _, tt := range []struct {
+		family      jpki.Family
+		profile     func(jpki.Mode, ...string) (trust.Profile, error)
+		policy      string
+		card, phone *x509.Certificate
+	}{
+		{jpki.Signature, jpki.SignatureProfile, jpkitest.PolicySmartphoneSignature, card.SignatureCertificate(), phone.SignatureCertificate()},
+		{jpki.Authentication, jpki.AuthenticationProfile, jpkitest.PolicySmartphoneAuthentication, card.AuthenticationCertificate(), phone.AuthenticationCertificate()},
+	} {
+		p := policy(t, j, tt.family)
+		want(t, p, tt.card, "")
+		want(t, p, tt.phone, trust.ReasonPolicy)
+		told, err := tt.profile(jpki.Test, tt.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Profile = told
+		want(t, p, tt.card, "")
+		want(t, p, tt.phone, "")
+		if tt.card.SerialNumber.Cmp(tt.phone.SerialNumber) == 0 || bytes.Equal(tt.card.SubjectKeyId, tt.phone.SubjectKeyId) {
+			t.Error("card and phone share a key or a number")
+		}
+	}
+}
+
 func TestModes(t *testing.T) {
 	t.Parallel()
 	for _, profile := range []func(jpki.Mode, ...string) (trust.Profile, error){jpki.SignatureProfile, jpki.AuthenticationProfile} {

@@ -209,6 +209,9 @@ type Wallet struct {
 type JPKI struct {
 	// SignatureAnchors are the CAs of signature certificates.
 	SignatureAnchors []Anchor `yaml:"signature_anchors"`
+	// SmartphonePolicies are the certificate policies of signature
+	// certificates on smartphones, which are accepted beside those of cards.
+	SmartphonePolicies []string `yaml:"smartphone_policies,omitempty"`
 	// CRLURL is where the operator gets revocation lists from: an https URL to
 	// which "/", the hexadecimal key identifier of the CA, "/" and the
 	// percent-encoded name of the partition are added.

@@ -38,6 +38,8 @@ func TestConfigFaults(t *testing.T) {
 		{"unknown key deep down", "batch_size: 10", "batchsize: 10", "batchsize"},
 		{"second document", "mode: production", "mode: test\n---\nmode: production", "more than one"},
 		{"no mode", "mode: production", "mode: staging", "mode"},
+		{"test policy in production", "    crl_refresh: 1h", "    crl_refresh: 1h\n    smartphone_policies: [1.2.392.200149.8.5.1.0.40]", "issuer.jpki.smartphone_policies"},
+		{"policy that is none", "    crl_refresh: 1h", "    crl_refresh: 1h\n    smartphone_policies: [mobile]", "issuer.jpki.smartphone_policies"},
 		{"plain http", "origin: https://issuer.city.example", "origin: http://issuer.city.example", "issuer.origin"},
 		{"path in the origin", "origin: https://verifier.bank.example", "origin: https://verifier.bank.example/x", "verifier.origin"},
 		{"loopback in production", "origin: https://issuer.city.example", "origin: https://127.0.0.1:8443", "issuer.origin"},

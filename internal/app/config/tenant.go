@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
 )
 
 // Tenant is one issuer, verifier or wallet provider, with the section that
@@ -144,6 +146,9 @@ func (t *Tenant) check(mode Mode, f faults) {
 	}
 }
 
+// dottedPolicy is what certificate policies look like.
+var dottedPolicy = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]{0,9}))+$`)
+
 // tenantPath is what the paths of tenants look like.
 var tenantPath = regexp.MustCompile(`^(/[a-z0-9][a-z0-9._-]{0,62}){1,4}$`)
 
@@ -180,6 +185,14 @@ func (i *Issuer) checkWallets(mode Mode, f faults) {
 }
 
 func (j *JPKI) check(mode Mode, f faults) {
+	if _, err := jpki.SignatureProfile(mode.JPKI(), j.SmartphonePolicies...); err != nil {
+		f.add("jpki.smartphone_policies", "%s", strings.TrimPrefix(err.Error(), "jpki: "))
+	}
+	for _, policy := range j.SmartphonePolicies {
+		if !dottedPolicy.MatchString(policy) {
+			f.add("jpki.smartphone_policies", "%q is not an object identifier such as 1.2.392.200149.8.5.1.1.40", policy)
+		}
+	}
 	if u, err := url.Parse(j.SignerURL); j.SignerURL != "" && (err != nil || !appScheme.MatchString(u.Scheme) || u.Fragment != "") {
 		f.add("jpki.signer_url", "must be an https URL or begin with the scheme of an app, such as tegata-sign://")
 	}

@@ -26,6 +26,12 @@ const (
 	AuthPIN = "1234"
 )
 
+// The policies of certificates on smartphones, formed like those of test cards.
+const (
+	PolicySmartphoneSignature      = "1.2.392.200149.8.5.1.0.40"
+	PolicySmartphoneAuthentication = "1.2.392.200149.8.5.1.0.50"
+)
+
 // Errors of a card.
 var (
 	// ErrPINFormat: the PIN cannot be one. No try is lost.
@@ -45,6 +51,10 @@ type CardOptions struct {
 	Generation int
 	// IssuedAt is when the certificates begin.
 	IssuedAt time.Time
+	// Smartphone gives out certificates as they are on phones: with keys and
+	// serial numbers of their own, under other policies. A verifier must be
+	// told of those, see [jpki.SignatureProfile].
+	Smartphone bool
 	// EditSignature and EditAuthentication change a certificate before it is
 	// signed. All extensions are in ExtraExtensions, in the order of real
 	// certificates.
@@ -99,10 +109,14 @@ func (s *slot) fill(ca *authority, p Person, o CardOptions) error {
 	if err != nil {
 		return err
 	}
-	template := authenticationTemplate(ca, p, &key.PublicKey)
+	signature, authentication := jpki.PolicyTestSignature, jpki.PolicyTestAuthentication
+	if o.Smartphone {
+		signature, authentication = PolicySmartphoneSignature, PolicySmartphoneAuthentication
+	}
+	template := authenticationTemplate(ca, p, &key.PublicKey, authentication)
 	edit := o.EditAuthentication
 	if ca.family == jpki.Signature {
-		template = signatureTemplate(ca, p, &key.PublicKey, o.IssuedAt)
+		template = signatureTemplate(ca, p, &key.PublicKey, o.IssuedAt, signature)
 		edit = o.EditSignature
 	}
 	template.NotBefore, template.NotAfter = o.IssuedAt, fifthBirthday(p.BirthDate, o.IssuedAt)
@@ -117,26 +131,26 @@ func (s *slot) fill(ca *authority, p Person, o CardOptions) error {
 	return nil
 }
 
-func signatureTemplate(ca *authority, p Person, key *rsa.PublicKey, issued time.Time) *x509.Certificate {
+func signatureTemplate(ca *authority, p Person, key *rsa.PublicKey, issued time.Time, policy string) *x509.Certificate {
 	m := p.Municipality
 	cn := issued.In(tokyo).Format("20060102150405") + strconv.FormatInt(random31().Int64()%90000+10000, 10) + m.Code + "003A"
 	return &x509.Certificate{
 		RawSubject: name(attribute{oidC, "JP"}, attribute{oidL, m.Prefecture}, attribute{oidL, m.City}, attribute{oidCN, cn}),
 		ExtraExtensions: []pkix.Extension{
-			keyUsage(6, 0xc0), personalData(p), certificatePolicies(policyOID(jpki.PolicyTestSignature)),
+			keyUsage(6, 0xc0), personalData(p), certificatePolicies(policyOID(policy)),
 			altName(18, caNameJapanese(ca.family)), distributionPoint(partitionName(ca.family, m)),
 			authorityKeyIdentifier(ca.cert), subjectKeyIdentifier(key),
 		},
 	}
 }
 
-func authenticationTemplate(ca *authority, p Person, key *rsa.PublicKey) *x509.Certificate {
+func authenticationTemplate(ca *authority, p Person, key *rsa.PublicKey, policy string) *x509.Certificate {
 	m := p.Municipality
 	cn := rand.Text()[:14] + m.Code + "003A"
 	return &x509.Certificate{
 		RawSubject: name(attribute{oidC, "JP"}, attribute{oidCN, cn}),
 		ExtraExtensions: []pkix.Extension{
-			keyUsage(7, 0x80), clientAuth(), certificatePolicies(policyOID(jpki.PolicyTestAuthentication)),
+			keyUsage(7, 0x80), clientAuth(), certificatePolicies(policyOID(policy)),
 			altName(18, caNameJapanese(ca.family)), distributionPoint(partitionName(ca.family, m)),
 			ocspLocation(), authorityKeyIdentifier(ca.cert), subjectKeyIdentifier(key),
 		},

@@ -54,6 +54,11 @@ func People() []Person {
 		{Key: "partial-birth-date", Name: "田中　キヨ", BirthDate: "219230000", Gender: "2", Address: "東京都清瀬市野塩一丁目２番３号", Municipality: kiyose},
 		{Key: "no-gender", Name: "渡辺　薫", BirthDate: "419991231", Gender: "3", Address: "京都府京都市中京区御池通１番地", Municipality: kyoto},
 		{Key: "long-address", Name: "伊藤　誠", BirthDate: "319640710", Gender: "1", Address: "京都府京都市中京区" + strings.Repeat("寺町通御池上る", 27) + "一番", Municipality: kyoto},
+		{Key: "former-surname", Name: "加藤［山本］　由美", BirthDate: "319880620", Gender: "2", Address: "東京都清瀬市梅園二丁目３番１５号", Municipality: kiyose},
+		{Key: "alias", Name: "李　明（田中　明）", BirthDate: "319750909", Gender: "1", Address: "京都府京都市中京区西ノ京職司町１番地", Municipality: kyoto},
+		// Those who moved abroad keep the card, with a note in place of an address.
+		{Key: "abroad", Name: "中村　翔", BirthDate: "420020817", Gender: "1", Address: "国外転出（令和８年３月３１日）", Municipality: sapporo},
+		{Key: "meiji", Name: "小林　ハル", BirthDate: "119100303", Gender: "2", Address: "北海道札幌市中央区南三条西六丁目４番地", Municipality: sapporo},
 		{Key: "child", Name: "山田　葵", BirthDate: "520200505", Gender: "2", Address: "東京都清瀬市中里五丁目８４２番地", Municipality: kiyose, NoSignature: true},
 	}
 	for i := range people {
