@@ -86,3 +86,29 @@ func ExampleOCSPChecker() {
 	// false 1h0m0s <nil>
 	// true 4 <nil>
 }
+
+// A purpose of one's own is a copy of a profile with other fields: here seals
+// of one certificate policy, under at most one intermediate CA. Whoever takes a
+// CA into the list of anchors asks first whether anything could pass under it.
+func ExampleProfile() {
+	profile := trust.ProfileSeal
+	profile.Name = "seal-of-our-scheme"
+	profile.Policies = []string{"1.2.392.200149.8.5.1.0.101"}
+	profile.MaxIntermediates = 1
+
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(profile.CheckAnchor(ca.Certificate))
+	seal, err := ca.IssueSeal(trusttest.LeafOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(profile.CheckSigner(seal.Leaf()))
+	// Output:
+	// <nil>
+	// trust: certificate_policy: the certificate policy is not one of seal-of-our-scheme
+}

@@ -179,8 +179,10 @@ func (p *Policy) build(leaf *x509.Certificate, intermediates []*x509.Certificate
 	for _, a := range p.Anchors {
 		options.Roots.AddCert(relaxed(a.Certificate))
 	}
-	for _, c := range intermediates {
-		options.Intermediates.AddCert(relaxed(c))
+	if !p.Profile.Direct { // whose path has none: nobody should make us try them
+		for _, c := range intermediates {
+			options.Intermediates.AddCert(relaxed(c))
+		}
 	}
 	candidates, err := relaxed(leaf).Verify(options)
 	if err == nil {
@@ -225,6 +227,9 @@ func (p *Policy) diagnose(leaf *x509.Certificate, intermediates []*x509.Certific
 	below := []*x509.Certificate{}
 	for checks, c := 0, leaf; ; {
 		if slices.Contains(candidates[len(intermediates):], c) {
+			if p.Profile.Direct {
+				return fail(ReasonPath, "the signer must be certified by the trust anchor itself")
+			}
 			return nobody // what is wrong is not with an issuer
 		}
 		if err := p.Profile.checkAlgorithm(c); err != nil {

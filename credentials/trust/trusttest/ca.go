@@ -3,7 +3,8 @@
 // and check nothing about whom they certify: never rely on them in production.
 //
 // The certificates have the shape that the profiles of package trust demand;
-// [LeafOptions.Edit] spoils one of them for a negative test.
+// [LeafOptions.Edit] spoils one of them for a negative test, and [PathCases]
+// are such tests, ready for any validator of certificate paths.
 package trusttest
 
 import (

@@ -56,7 +56,7 @@ func PathCases(now time.Time) ([]PathCase, error) {
 	now = now.UTC().Truncate(time.Second)
 	var cases []PathCase
 	for _, group := range []func(time.Time) ([]pathFault, error){
-		authorityFaults, extensionFaults, usageFaults, policyFaults, validityFaults, generationFaults, keyFaults, anchorFaults,
+		authorityFaults, extensionFaults, usageFaults, policyFaults, validityFaults, generationFaults, keyFaults, bundleFaults, anchorFaults,
 	} {
 		faults, err := group(now)
 		if err != nil {
