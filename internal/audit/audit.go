@@ -68,8 +68,49 @@ func identifier(text string) bool {
 	return true
 }
 
-// Append writes an event within the transaction that does what it tells of.
-func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Time, e Event) error {
+// Append writes events, in their order, within the transaction that does what
+// they tell of.
+func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Time, events ...Event) error {
+	for _, e := range events {
+		if err := l.check(e); err != nil {
+			return err
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	// The update locks the head until the transaction ends, so that events
+	// of one tenant follow one another.
+	var head Head
+	err := tx.QueryRowContext(ctx, `
+		INSERT INTO audit_heads (tenant, sequence, mac) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant) DO UPDATE SET sequence = audit_heads.sequence + $2
+		RETURNING sequence, mac`, tenant, len(events), []byte{}).Scan(&head.Sequence, &head.MAC)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	insert, err := tx.PrepareContext(ctx, `
+		INSERT INTO audit_events (tenant, sequence, happened_at, kind, actor, object, outcome, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer insert.Close()
+	head.Sequence -= int64(len(events))
+	for _, e := range events {
+		head.Sequence++
+		head.MAC = l.mac(tenant, head, at.Unix(), e)
+		if _, err := insert.ExecContext(ctx, tenant, head.Sequence, at.Unix(), e.Kind, e.Actor, e.Object, e.Outcome, head.MAC); err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE audit_heads SET mac = $1 WHERE tenant = $2`, head.MAC, tenant); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) check(e Event) error {
 	for _, text := range []string{e.Kind, e.Actor, e.Object, e.Outcome} {
 		if !identifier(text) {
 			return errors.New("audit: event holds more than identifiers") // the text may be personal, so it is not repeated
@@ -77,26 +118,6 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Tim
 	}
 	if e.Kind == "" {
 		return errors.New("audit: event without a kind")
-	}
-	// The update locks the head until the transaction ends, so that events
-	// of one tenant follow one another.
-	var head Head
-	err := tx.QueryRowContext(ctx, `
-		INSERT INTO audit_heads (tenant, sequence, mac) VALUES ($1, 1, $2)
-		ON CONFLICT (tenant) DO UPDATE SET sequence = audit_heads.sequence + 1
-		RETURNING sequence, mac`, tenant, []byte{}).Scan(&head.Sequence, &head.MAC)
-	if err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	mac := l.mac(tenant, head, at.Unix(), e)
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO audit_events (tenant, sequence, happened_at, kind, actor, object, outcome, mac)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		tenant, head.Sequence, at.Unix(), e.Kind, e.Actor, e.Object, e.Outcome, mac); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	if _, err := tx.ExecContext(ctx, `UPDATE audit_heads SET mac = $1 WHERE tenant = $2`, mac, tenant); err != nil {
-		return fmt.Errorf("audit: %w", err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package statuslist
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -11,7 +10,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -186,58 +184,6 @@ func (l *Lists) Retire(ctx context.Context, tx *sql.Tx, tenant string) error {
 		return fmt.Errorf("statuslist: retire: %w", err)
 	}
 	return nil
-}
-
-// Revoke makes entries INVALID, for good, and returns how many were not so
-// before. It fails with [ErrUnknownIndex] if one was never handed out.
-func (l *Lists) Revoke(ctx context.Context, tx *sql.Tx, tenant string, now time.Time, entries ...Entry) (int, error) {
-	// Always in the same order, so that two transactions cannot deadlock.
-	entries = slices.Clone(entries)
-	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(a.ListID, b.ListID), cmp.Compare(a.Index, b.Index))
-	})
-	revoked := 0
-	for _, e := range entries {
-		changed, err := l.revoke(ctx, tx, tenant, now, e)
-		if err != nil {
-			return 0, err
-		}
-		if changed {
-			revoked++
-		}
-	}
-	return revoked, nil
-}
-
-func (l *Lists) revoke(ctx context.Context, tx *sql.Tx, tenant string, now time.Time, e Entry) (changed bool, err error) {
-	var found, fresh bool
-	err = tx.QueryRowContext(ctx, `
-		SELECT 1, e.invalid_at = 0 FROM status_entries e JOIN status_lists l ON l.tenant = e.tenant AND l.id = e.list_id
-		WHERE e.tenant = $1 AND e.list_id = $2 AND e.idx = $3 AND l.owner = $4`,
-		tenant, e.ListID, int64(e.Index), l.owner).Scan(&found, &fresh)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, fmt.Errorf("%w: %d of list %s", ErrUnknownIndex, e.Index, e.ListID)
-	}
-	if err != nil {
-		return false, fmt.Errorf("statuslist: revoke: %w", err)
-	}
-	if !fresh {
-		return false, nil
-	}
-	result, err := tx.ExecContext(ctx, `
-		UPDATE status_entries SET invalid_at = $1 WHERE tenant = $2 AND list_id = $3 AND idx = $4 AND invalid_at = 0`,
-		max(now.Unix(), 1), tenant, e.ListID, int64(e.Index))
-	if err != nil {
-		return false, fmt.Errorf("statuslist: revoke: %w", err)
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return false, err
-	}
-	if _, err := tx.ExecContext(ctx, `
-		UPDATE status_lists SET version = version + 1 WHERE tenant = $1 AND id = $2`, tenant, e.ListID); err != nil {
-		return false, fmt.Errorf("statuslist: revoke: %w", err)
-	}
-	return true, nil
 }
 
 // IDs returns the lists of a tenant, for the aggregation endpoint (section 9).
