@@ -23,6 +23,9 @@ type Evidence struct {
 	// NextCheck is when its revocation is to be asked about again, in whole
 	// seconds.
 	NextCheck time.Time
+	// Part is the part of a revocation list in which the certificate would be
+	// found; nil if there is none. It is not kept with the evidence.
+	Part *CRLPart
 }
 
 // putEvidence writes evidence or, when the same certificate was used before,
@@ -48,6 +51,8 @@ func (r *Records) putEvidence(ctx context.Context, tx *sql.Tx, tenant string, e 
 		return fmt.Errorf("records: evidence: %w", err)
 	case n == 0:
 		return ErrEvidenceRevoked
+	case e.Part != nil:
+		return r.putPart(ctx, tx, tenant, *e.Part)
 	}
 	return nil
 }
@@ -68,18 +73,6 @@ func lockEvidence(ctx context.Context, tx *sql.Tx, tenant, pseudonym string) err
 		return ErrEvidenceRevoked
 	}
 	return nil
-}
-
-// markEvidence records the revocation and says whether the evidence is known.
-func (r *Records) markEvidence(ctx context.Context, tx *sql.Tx, tenant, pseudonym string) (known bool, err error) {
-	result, err := tx.ExecContext(ctx, `
-		UPDATE evidence SET revoked_at = CASE WHEN revoked_at = 0 THEN $1 ELSE revoked_at END
-		WHERE tenant = $2 AND pseudonym = $3`, r.Now().Unix(), tenant, pseudonym)
-	if err != nil {
-		return false, fmt.Errorf("records: revoke evidence: %w", err)
-	}
-	n, err := result.RowsAffected()
-	return n == 1, err
 }
 
 // EvidenceToCheck returns at most limit pieces of evidence whose check is due,

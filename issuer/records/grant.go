@@ -154,7 +154,7 @@ func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (r
 				return err
 			}
 		}
-		revoked, err = r.revokeWhere(ctx, tx, tenant, revocation{cause: causeGrant, reason: reason}, `
+		revoked, err = r.revokeWhere(ctx, tx, tenant, causeGrant, reason, `
 			grant_id IN (SELECT g.id FROM grants g WHERE g.tenant = $1 AND (g.id = $2 OR g.root_id = $2))`, id)
 		return err
 	})
@@ -165,11 +165,12 @@ func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (r
 	return revoked, nil
 }
 
-// endGrants revokes the grants that match the condition, in which $3 is key.
-func (r *Records) endGrants(ctx context.Context, tx *sql.Tx, tenant, condition, key string) error {
+// endGrants revokes the grants that match the condition, whose parameters begin
+// with $3.
+func (r *Records) endGrants(ctx context.Context, tx *sql.Tx, tenant, condition string, args ...any) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE grants SET revoked_at = CASE WHEN revoked_at = 0 THEN $1 ELSE revoked_at END
-		WHERE tenant = $2 AND `+condition, r.Now().Unix(), tenant, key)
+		WHERE tenant = $2 AND `+condition, append([]any{r.Now().Unix(), tenant}, args...)...)
 	if err != nil {
 		return fmt.Errorf("records: revoke grant: %w", err)
 	}
