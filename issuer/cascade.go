@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/issuer/records"
 )
@@ -14,19 +18,26 @@ import (
 const (
 	// recheckBatch bounds how many pieces of evidence are read at once.
 	recheckBatch = 500
+	// recheckConcurrency bounds how many are looked up at the same time.
+	recheckConcurrency = 16
 	// recheckRetries is how often evidence that could not be looked up is tried
 	// again within the interval of checks.
 	recheckRetries = 10
 )
 
-// revoked looks a certificate up in the revocation lists.
-func (i *Issuer) revoked(ctx context.Context, h jpki.Handle) (bool, error) {
+// revoked asks for a certificate's status, and for the reason if it is revoked.
+func (i *Issuer) revoked(ctx context.Context, h jpki.Handle) (revoked bool, reason string, err error) {
 	ca := h.Issuer(i.cfg.JPKIAnchors)
 	if ca == nil {
-		return false, errors.New("the CA of the evidence is no longer an anchor")
+		return false, "", errors.New("the CA of the evidence is no longer an anchor")
 	}
-	_, revoked, err := i.cfg.Revocations.Lookup(ctx, ca, h.Partition, h.SerialNumber())
-	return revoked, err
+	status, err := i.cfg.Revocations.Status(ctx, trust.CertRef{
+		Issuer: ca, Serial: h.SerialNumber(), Partitions: []string{h.Partition},
+	})
+	if err != nil {
+		return false, "", err
+	}
+	return status.Revoked, reasonName(status.Revocation.ReasonCode), nil
 }
 
 // Recheck looks up the evidence whose check is due and makes the credentials
@@ -40,23 +51,42 @@ func (i *Issuer) Recheck(ctx context.Context) (revokedCredentials int, err error
 		if err != nil {
 			return revokedCredentials, errors.Join(append(failures, err)...)
 		}
-		for _, e := range due {
-			n, err := i.recheckOne(ctx, e)
-			revokedCredentials += n
-			if err == nil {
-				continue
-			}
-			failures = append(failures, err)
-			// Without the new date it would come back for ever.
-			next := i.cfg.Now().Add(max(i.retryInterval(), time.Second))
-			if err := i.cfg.Records.PostponeCheck(ctx, i.cfg.Tenant, e.Pseudonym, next); err != nil {
-				return revokedCredentials, errors.Join(append(failures, err)...)
-			}
+		n, failed, err := i.recheckAll(ctx, due)
+		revokedCredentials += n
+		failures = append(failures, failed...)
+		if err != nil || ctx.Err() != nil {
+			return revokedCredentials, errors.Join(append(failures, err)...)
 		}
 		if len(due) < recheckBatch {
 			return revokedCredentials, errors.Join(failures...)
 		}
 	}
+}
+
+// recheckAll looks up several pieces of evidence at a time. What could not be
+// looked up gets a new date: without it, it would come back for ever.
+func (i *Issuer) recheckAll(ctx context.Context, due []records.Evidence) (revoked int, failures []error, err error) {
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(recheckConcurrency)
+	for _, e := range due {
+		group.Go(func() error {
+			n, err := i.recheckOne(ctx, e)
+			mu.Lock()
+			revoked += n
+			if err != nil {
+				failures = append(failures, err)
+			}
+			mu.Unlock()
+			if err == nil {
+				return nil
+			}
+			next := i.cfg.Now().Add(max(i.retryInterval(), time.Second))
+			return i.cfg.Records.PostponeCheck(ctx, i.cfg.Tenant, e.Pseudonym, next)
+		})
+	}
+	err = group.Wait()
+	return revoked, failures, err
 }
 
 func (i *Issuer) retryInterval() time.Duration { return i.cfg.RecheckInterval / recheckRetries }
@@ -66,23 +96,37 @@ func (i *Issuer) recheckOne(ctx context.Context, e records.Evidence) (int, error
 	if err != nil {
 		return 0, err
 	}
-	revoked, err := i.revoked(ctx, handle)
+	if err := i.knowPart(ctx, handle); err != nil {
+		return 0, err
+	}
+	revoked, reason, err := i.revoked(ctx, handle)
 	if err != nil {
 		return 0, fmt.Errorf("look up evidence: %w", err)
 	}
 	if !revoked {
 		return 0, i.cfg.Records.MarkChecked(ctx, i.cfg.Tenant, e.Pseudonym, i.cfg.Now().Add(i.cfg.RecheckInterval))
 	}
-	return i.cfg.Records.RevokeByEvidence(ctx, i.cfg.Tenant, e.Pseudonym, "certificate_revoked")
+	return i.cfg.Records.RevokeByEvidence(ctx, i.cfg.Tenant, e.Pseudonym, reason)
 }
 
-// Run rechecks evidence and forgets what nothing rests on any more, until ctx
-// ends. It begins at once: checks may have become due while nothing ran.
+// Run imports revocation lists, rechecks evidence and forgets what nothing rests
+// on any more, until ctx ends. It begins at once: checks may have become due
+// while nothing ran.
 func (i *Issuer) Run(ctx context.Context) {
-	ticker := time.NewTicker(max(i.retryInterval(), time.Second))
+	var group sync.WaitGroup
+	group.Go(func() { every(ctx, max(i.retryInterval(), time.Second), i.recheckAndForget) })
+	if i.cfg.CRLs != nil {
+		group.Go(func() { every(ctx, i.cfg.CRLInterval, i.importAndMeasure) })
+	}
+	group.Wait()
+}
+
+// every calls job at once and then once in every interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, job func(context.Context)) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		i.recheckAndForget(ctx)
+		job(ctx)
 		select {
 		case <-ctx.Done():
 			return

@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,17 +20,23 @@ import (
 
 // partitions plays the revocation lists: that of away can't be had, and on that
 // of moved is everybody.
-type partitions struct{ asked map[string]int }
+type partitions struct {
+	mu    sync.Mutex
+	asked map[string]int
+}
 
-func (p partitions) Lookup(_ context.Context, _ *x509.Certificate, partition string, _ *big.Int) (trust.Revoked, bool, error) {
+func (p *partitions) Status(_ context.Context, ref trust.CertRef) (trust.CertStatus, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	partition := ref.Partitions[0]
 	p.asked[partition]++
 	switch partition {
 	case "away":
-		return trust.Revoked{}, false, errors.New("no list")
+		return trust.CertStatus{}, errors.New("no list")
 	case "moved":
-		return trust.Revoked{}, true, nil
+		return trust.CertStatus{Revoked: true, Revocation: trust.Revoked{ReasonCode: 3}}, nil
 	}
-	return trust.Revoked{}, false, nil
+	return trust.CertStatus{}, nil
 }
 
 // TestRecheckGetsPastFailures puts more evidence that can't be looked up in
@@ -57,7 +63,7 @@ func TestRecheckGetsPastFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	keyID := []byte("key of the CA")
-	asked := partitions{map[string]int{}}
+	asked := &partitions{asked: map[string]int{}}
 	store := &records.Records{DB: db, Lists: lists, Now: clock}
 	i := &Issuer{sealer: sealer, cfg: Config{
 		Tenant: "minato", Records: store, Revocations: asked, RecheckInterval: time.Hour, Now: clock,

@@ -124,7 +124,7 @@ func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) erro
 	if cert == nil {
 		return nil
 	}
-	revoked, err := i.revoked(ctx, cert.Handle)
+	revoked, _, err := i.revoked(ctx, cert.Handle)
 	if err != nil {
 		return fmt.Errorf("%w: %w", evidence.ErrUnavailable, err)
 	}

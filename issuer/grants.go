@@ -48,7 +48,12 @@ func (i grantRecords) toRecheck(kind evidence.Kind, cert *evidence.Certificate) 
 	if err != nil {
 		return nil, err
 	}
+	part, err := i.crlPart(cert.Handle)
+	if err != nil {
+		return nil, err
+	}
 	return &records.Evidence{
+		Part:         part,
 		Pseudonym:    cert.Pseudonym,
 		Kind:         string(kind),
 		IssuerKeyID:  hex.EncodeToString(cert.Handle.IssuerKeyID),

@@ -14,11 +14,10 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
+	"sync"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -45,12 +44,6 @@ type Authorizer interface {
 	Authenticate(ctx context.Context, method, target string, authorization, proofs []string) (*oauth.Access, error)
 }
 
-// Revocations answers whether a certificate is revoked, by its handle.
-// [trust.CRLChecker] is one.
-type Revocations interface {
-	Lookup(ctx context.Context, issuer *x509.Certificate, partition string, serial *big.Int) (trust.Revoked, bool, error)
-}
-
 // Config is what an [Issuer] is made of. Every field is needed unless it says
 // otherwise.
 type Config struct {
@@ -65,7 +58,16 @@ type Config struct {
 	Sessions       *session.Store
 	Records        *records.Records
 	StatusLists    *statuslist.Publisher
-	Revocations    Revocations
+	// Revocations answers whether a certificate is revoked: at each issuance,
+	// and for the re-check job.
+	Revocations trust.StatusChecker
+	// CRLs, if set, is where the import job gets revocation lists from, which it
+	// matches with all evidence every CRLInterval.
+	CRLs        trust.CRLSource
+	CRLInterval time.Duration
+	// ImportBatch is how many entries of a list share a transaction; 1000 if
+	// zero.
+	ImportBatch int
 	// JPKIAnchors are the CAs of the certificates that evidence rests on.
 	JPKIAnchors []trust.Anchor
 	// Secret is the issuer's long-lived secret, 32 bytes or more, from which
@@ -98,12 +100,19 @@ type Issuer struct {
 	// documents are the offers that were made by reference.
 	documents *session.Objects[openid4vci.CredentialOffer]
 	sealer    *evidence.Sealer
+	// pseudonymKey is the key of [PseudonymKey].
+	pseudonymKey []byte
+	// parts are the IDs of those that were recorded.
+	parts sync.Map
 }
 
 // New returns an issuer.
 func New(cfg Config) (*Issuer, error) {
 	if cfg.BatchSize < 2 || cfg.CredentialsPerGrant < cfg.BatchSize {
 		return nil, errors.New("batch size must be 2 or more and fit into what a grant yields")
+	}
+	if cfg.CRLs != nil && cfg.CRLInterval <= 0 {
+		return nil, errors.New("no interval for the import of revocation lists")
 	}
 	signers := cfg.Signers
 	cfg.Signers = map[credentials.Format]Signer{}
@@ -123,6 +132,10 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	pseudonymKey, err := PseudonymKey(cfg.Secret, cfg.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	n, err := newNonces(nonceKey, cfg.Tenant, cfg.Sessions, cfg.Now)
 	if err != nil {
 		return nil, err
@@ -137,11 +150,19 @@ func New(cfg Config) (*Issuer, error) {
 		offers:    session.NewObjects[offer](cfg.Sessions, "offer", cfg.OfferLifetime),
 		documents: session.NewObjects[openid4vci.CredentialOffer](cfg.Sessions, "offerdoc", cfg.OfferLifetime),
 		sealer:    sealer,
+
+		pseudonymKey: pseudonymKey,
 	}
 	if err := i.Metadata().ValidateAll(cfg.ID); err != nil {
 		return nil, err
 	}
 	return i, nil
+}
+
+// PseudonymKey returns the key under which certificates get their pseudonyms;
+// see [evidence.JPKI].
+func PseudonymKey(secret []byte, tenant string) ([]byte, error) {
+	return DeriveKey(secret, tenant, "pseudonyms")
 }
 
 // DeriveKey returns the 32-byte key of a tenant for one purpose from the

@@ -16,6 +16,11 @@ type Metrics struct {
 	revoked  *prometheus.CounterVec
 	failures *prometheus.CounterVec
 	age      *prometheus.GaugeVec
+
+	entries        *prometheus.CounterVec
+	importFailures *prometheus.CounterVec
+	importAge      *prometheus.GaugeVec
+	backlog        *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of all issuers of a process. It panics if the
@@ -33,8 +38,16 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			"Rounds of rechecks in which evidence could not be looked up, by tenant.")), []string{"tenant"}),
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("recheck_age_seconds",
 			"Time since the evidence in use that was checked longest ago was checked, by tenant.")), []string{"tenant"}),
+		entries: prometheus.NewCounterVec(prometheus.CounterOpts(options("crl_entries_imported_total",
+			"Entries of revocation lists that were matched with the evidence, by tenant.")), []string{"tenant"}),
+		importFailures: prometheus.NewCounterVec(prometheus.CounterOpts(options("crl_import_failures_total",
+			"Rounds of imports in which a revocation list could not be imported, by tenant.")), []string{"tenant"}),
+		importAge: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("crl_import_age_seconds",
+			"Time since the oldest revocation list was made of those that were imported last, by tenant.")), []string{"tenant"}),
+		backlog: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("crl_import_backlog_entries",
+			"Entries that are left of imports that were cut off, by tenant.")), []string{"tenant"}),
 	}
-	registry.MustRegister(m.issued, m.revoked, m.failures, m.age)
+	registry.MustRegister(m.issued, m.revoked, m.failures, m.age, m.entries, m.importFailures, m.importAge, m.backlog)
 	return m
 }
 
@@ -71,4 +84,24 @@ func (m *Metrics) rechecked(tenant string, failed bool, oldest time.Duration) {
 		failures.Inc()
 	}
 	m.age.WithLabelValues(tenant).Set(max(0, oldest).Seconds())
+}
+
+// imported counts entries of revocation lists that are done.
+func (m *Metrics) imported(tenant string, n int) {
+	if m != nil {
+		m.entries.WithLabelValues(tenant).Add(float64(n))
+	}
+}
+
+// importRound tells how a round of imports left things.
+func (m *Metrics) importRound(tenant string, failed bool, oldest time.Duration, backlog int) {
+	if m == nil {
+		return
+	}
+	failures := m.importFailures.WithLabelValues(tenant) // shown as 0 from the start
+	if failed {
+		failures.Inc()
+	}
+	m.importAge.WithLabelValues(tenant).Set(max(0, oldest).Seconds())
+	m.backlog.WithLabelValues(tenant).Set(float64(backlog))
 }
