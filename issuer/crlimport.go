@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -87,23 +88,22 @@ func (i *Issuer) importPart(ctx context.Context, part records.CRLPart) error {
 	if ca == nil {
 		return errors.New("its CA is no longer an anchor")
 	}
-	raw, err := i.cfg.CRLs.CRL(ctx, ca, handle.Partition)
+	list, err := i.cfg.CRLs.List(ctx, ca, handle.Partition)
 	if err != nil {
 		return err
 	}
-	_, err = i.ImportCRL(ctx, ca, handle.Partition, raw)
+	_, err = i.ImportCRL(ctx, ca, handle.Partition, list)
 	return err
 }
 
-// ImportCRL verifies a revocation list of a part and matches its entries with
-// the evidence, from where an import that was cut off has come to. A list that
-// was imported before is not looked at again. Errors are those of
-// [trust.StreamCRL] and package records: an older list than before is refused.
-func (i *Issuer) ImportCRL(ctx context.Context, ca *x509.Certificate, partition string, raw []byte) (records.CRLImport, error) {
+// ImportCRL matches the entries of a revocation list of the CA with the evidence,
+// from where an import that was cut off has come to. A list that was imported
+// before is not looked at again. Errors are those of [trust.CRL.Covers] and of
+// package records: an older list than before is refused.
+func (i *Issuer) ImportCRL(ctx context.Context, ca *x509.Certificate, partition string, list *trust.CRL) (records.CRLImport, error) {
 	var state records.CRLImport
-	list, err := trust.StreamCRL(raw, ca, i.cfg.Now())
-	if err != nil {
-		return state, err
+	if !bytes.Equal(list.IssuerKeyID(), ca.SubjectKeyId) {
+		return state, errors.New("the revocation list is of another CA")
 	}
 	if err := list.Covers(partition, false); err != nil {
 		return state, err
@@ -126,7 +126,7 @@ func (i *Issuer) ImportCRL(ctx context.Context, ca *x509.Certificate, partition 
 	return i.importEntries(ctx, ca, list, state)
 }
 
-func (i *Issuer) importEntries(ctx context.Context, ca *x509.Certificate, list *trust.CRLStream, state records.CRLImport) (records.CRLImport, error) {
+func (i *Issuer) importEntries(ctx context.Context, ca *x509.Certificate, list *trust.CRL, state records.CRLImport) (records.CRLImport, error) {
 	began := i.cfg.Now()
 	size := i.cfg.ImportBatch
 	if size <= 0 {

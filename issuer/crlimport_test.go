@@ -94,6 +94,15 @@ func (w *importer) issue(ca *x509.Certificate, partition string, serial int64, n
 	})
 }
 
+// importRaw imports a list as it was fetched.
+func (w *importer) importRaw(ctx context.Context, ca *x509.Certificate, partition string, raw []byte) (records.CRLImport, error) {
+	list, err := trust.ParseCRL(raw, ca, w.now)
+	if err != nil {
+		return records.CRLImport{}, err
+	}
+	return w.ImportCRL(ctx, ca, partition, list)
+}
+
 func (w *importer) count(t testing.TB, query string, args ...any) (n int) {
 	t.Helper()
 	err := w.db.Read(t.Context(), func(tx *sql.Tx) error { return tx.QueryRowContext(t.Context(), query, args...).Scan(&n) })
@@ -164,7 +173,7 @@ func TestImportCRL(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		state, err := w.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, crlOf(t, ca, 1, w.now, partA, 3, serialsUpTo(50)...))
+		state, err := w.importRaw(t.Context(), ca.Certificate, "uri:"+partA, crlOf(t, ca, 1, w.now, partA, 3, serialsUpTo(50)...))
 		if err != nil || !state.Finished || state.Position != 50 || state.Total != 50 || state.Matched != 3 {
 			t.Fatalf("%+v, %v", state, err)
 		}
@@ -182,7 +191,7 @@ func TestImportCRL(t *testing.T) {
 			t.Errorf("issued on a revoked certificate: %v", err)
 		}
 		// The same list again is not looked at.
-		again, err := w.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, crlOf(t, ca, 2, w.now, partA, 3, serialsUpTo(51)...))
+		again, err := w.importRaw(t.Context(), ca.Certificate, "uri:"+partA, crlOf(t, ca, 2, w.now, partA, 3, serialsUpTo(51)...))
 		if err != nil || again.Matched != 1 || !again.Finished {
 			t.Errorf("the next list: %+v, %v", again, err)
 		}
@@ -211,7 +220,7 @@ func TestImportGoesOnWhereItWasCutOff(t *testing.T) {
 				cancel() // within the third batch, which is committed
 			}
 		}
-		state, err := w.ImportCRL(ctx, ca.Certificate, "uri:"+partA, raw)
+		state, err := w.importRaw(ctx, ca.Certificate, "uri:"+partA, raw)
 		if !errors.Is(err, context.Canceled) || state.Position != 30 || state.Matched != 2 || state.Finished {
 			t.Fatalf("%+v, %v", state, err)
 		}
@@ -219,7 +228,7 @@ func TestImportGoesOnWhereItWasCutOff(t *testing.T) {
 			t.Errorf("backlog of %d since %v, %v", left, oldest, err)
 		}
 		w.cfg.Records.Revoked = nil
-		state, err = w.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, raw)
+		state, err = w.importRaw(t.Context(), ca.Certificate, "uri:"+partA, raw)
 		if err != nil || !state.Finished || state.Matched != 3 {
 			t.Errorf("%+v, %v", state, err)
 		}
@@ -227,7 +236,7 @@ func TestImportGoesOnWhereItWasCutOff(t *testing.T) {
 			t.Errorf("%v entries were looked at, want each once", n)
 		}
 		before := w.count(t, `SELECT COUNT(*) FROM audit_events`)
-		if state, err = w.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, raw); err != nil || !state.Finished {
+		if state, err = w.importRaw(t.Context(), ca.Certificate, "uri:"+partA, raw); err != nil || !state.Finished {
 			t.Errorf("%+v, %v", state, err)
 		}
 		if n := testutil.ToFloat64(w.cfg.Metrics.entries.WithLabelValues(importTenant)); n != 100 {
@@ -250,7 +259,7 @@ func TestNegImportCRL(t *testing.T) {
 			t.Fatal(err)
 		}
 		imp := func(raw []byte) error {
-			_, err := w.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, raw)
+			_, err := w.importRaw(t.Context(), ca.Certificate, "uri:"+partA, raw)
 			return err
 		}
 		if err := imp(crlOf(t, ca, 10, w.now, partA, 0)); err != nil {
@@ -298,7 +307,7 @@ func TestImportByTypeAndReason(t *testing.T) {
 		}
 		for number, tc := range []struct{ reason, fallen int }{{6, 0}, {6, 0}, {1, 1}, {1, 1}} {
 			raw := crlOf(t, ca, int64(number+1), w.now, partA, tc.reason, 4)
-			if _, err := w.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, raw); err != nil {
+			if _, err := w.importRaw(t.Context(), ca.Certificate, "uri:"+partA, raw); err != nil {
 				t.Fatal(err)
 			}
 			if n := w.count(t, isRevoked, c[0].ID); n != tc.fallen {
@@ -330,7 +339,7 @@ func TestImportCRLs(t *testing.T) {
 			fallen = append(fallen, c[0].ID)
 		}
 		asked := map[string]int{}
-		w.cfg.CRLs = trust.CRLSourceFunc(func(_ context.Context, _ *x509.Certificate, partition string) ([]byte, error) {
+		w.cfg.CRLs = trust.NewCRLChecker(trust.CRLSourceFunc(func(_ context.Context, _ *x509.Certificate, partition string) ([]byte, error) {
 			asked[partition]++
 			switch partition {
 			case "uri:" + partA:
@@ -339,7 +348,7 @@ func TestImportCRLs(t *testing.T) {
 				return crlOf(t, ca, 1, importStart, partB, 1, 2), nil
 			}
 			return nil, errors.New("away")
-		})
+		}), w.cfg.Now)
 		w.now = w.now.Add(time.Hour)
 		w.importAndMeasure(t.Context())
 		for i, want := range []int{1, 1, 0, 0} {

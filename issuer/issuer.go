@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,6 +45,11 @@ type Authorizer interface {
 	Authenticate(ctx context.Context, method, target string, authorization, proofs []string) (*oauth.Access, error)
 }
 
+// CRLs returns verified revocation lists. [trust.CRLChecker] does.
+type CRLs interface {
+	List(ctx context.Context, issuer *x509.Certificate, partition string) (*trust.CRL, error)
+}
+
 // Config is what an [Issuer] is made of. Every field is needed unless it says
 // otherwise.
 type Config struct {
@@ -63,7 +69,7 @@ type Config struct {
 	Revocations trust.StatusChecker
 	// CRLs, if set, is where the import job gets revocation lists from, which it
 	// matches with all evidence every CRLInterval.
-	CRLs        trust.CRLSource
+	CRLs        CRLs
 	CRLInterval time.Duration
 	// ImportBatch is how many entries of a list share a transaction; 1000 if
 	// zero.

@@ -43,7 +43,7 @@ const (
 type killSettings struct {
 	Database database.Config
 	CA, CRL  string // files
-	Evidence int64 // pieces of evidence there are at first
+	Evidence int64  // pieces of evidence there are at first
 	Batch    int
 	Seed     uint64
 }
@@ -97,7 +97,7 @@ func killRun(t *testing.T, settings killSettings) {
 		}
 	})
 	w.cfg.Metrics = nil
-	state, err := w.ImportCRL(ctx, ca, killPart, raw)
+	state, err := w.importRaw(ctx, ca, killPart, raw)
 	if err != nil {
 		t.Error(err)
 	}

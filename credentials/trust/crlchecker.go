@@ -166,6 +166,23 @@ func (c *CRLChecker) lookup(ctx context.Context, ref CertRef, partition string) 
 	return status, nil
 }
 
+// List returns the list of a partition, for those who go through all of it
+// instead of asking for certificates: the one at hand or, if that is due, a
+// newer one. It is current. Errors are [*Error], or the context's error.
+func (c *CRLChecker) List(ctx context.Context, issuer *x509.Certificate, partition string) (*CRL, error) {
+	if err := c.configured(); err != nil {
+		return nil, &Error{Reason: ReasonConfiguration, Detail: "revocation", Err: err}
+	}
+	list, err := c.list(ctx, issuer, partition)
+	if list == nil {
+		return nil, err
+	}
+	if err := list.Covers(partition, false); err != nil {
+		return nil, err
+	}
+	return list, c.fresh(list, c.now())
+}
+
 // list returns the list at hand, renewed if that is due. The error says why it
 // could not be renewed; there may be a list nevertheless.
 func (c *CRLChecker) list(ctx context.Context, issuer *x509.Certificate, partition string) (*CRL, error) {

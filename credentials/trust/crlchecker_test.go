@@ -259,3 +259,50 @@ var (
 	sha256ECDSA = []byte{0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2}
 	sha384ECDSA = []byte{0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3}
 )
+
+// TestCRLList: a list is handed out as long as it is current, and the source is
+// asked no more often than for certificates.
+func TestCRLList(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, trusttest.CAOptions{})
+	raw, err := ca.CRL(start, start.Add(day))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, asked, away := start, 0, false
+	checker := trust.NewCRLChecker(trust.CRLSourceFunc(func(context.Context, *x509.Certificate, string) ([]byte, error) {
+		asked++
+		if away {
+			return nil, errors.New("away")
+		}
+		return raw, nil
+	}), func() time.Time { return now })
+	for range 3 {
+		list, err := checker.List(t.Context(), ca.Certificate, "")
+		if err != nil || !list.NextUpdate().Equal(start.Add(day)) || asked != 1 {
+			t.Fatalf("asked %d times, %v", asked, err)
+		}
+	}
+	if look(t, checker, refOf(ca, 1)) != "" || asked != 1 {
+		t.Errorf("asked %d times for the same list", asked)
+	}
+	away, now = true, start.Add(day-time.Second)
+	if _, err := checker.List(t.Context(), ca.Certificate, ""); err != nil {
+		t.Errorf("the list at hand: %v", err)
+	}
+	now = start.Add(day)
+	if _, err := checker.List(t.Context(), ca.Certificate, ""); reason(err) != trust.ReasonRevocationStale {
+		t.Errorf("beyond nextUpdate: %v", err)
+	}
+	if _, err := checker.List(t.Context(), ca.Certificate, "uri:other"); err == nil {
+		t.Error("a list that can't be had")
+	}
+}
+
+func reason(err error) trust.Reason {
+	var e *trust.Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}

@@ -103,7 +103,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Configurations: issuer.Identity(), Signers: signers, Sessions: sessions,
 		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked},
 		StatusLists: publisher, StatusWindow: window,
-		Revocations: check.checker, JPKIAnchors: check.anchors, Secret: secret,
+		Revocations: check.checker, CRLs: check.checker, CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh), JPKIAnchors: check.anchors, Secret: secret,
 		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
 		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),
 		RecheckInterval: c.JPKI.RecheckInterval.Or(defaultRecheck),
@@ -126,7 +126,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
-	t.jobs = append(t.jobs, i.Run, func(ctx context.Context) { publisher.Run(ctx, c.Tenant) })
+	t.jobs = append(t.jobs, i.Run, func(ctx context.Context) { publisher.Run(ctx, tenant) })
 	return nil
 }
 
