@@ -29,7 +29,7 @@ func (p Profile) checkKey(c *x509.Certificate) error {
 			return fail(ReasonWeak, "RSA keys are not allowed for %s", p.Name)
 		}
 		bits := key.N.BitLen()
-		if bits < 2048 || bits > 8192 || bits%8 != 0 || key.E < 65537 || key.E%2 == 0 {
+		if bits < 2048 || bits > maxRSABits || bits%8 != 0 || key.E < 65537 || key.E%2 == 0 {
 			return fail(ReasonWeak, "an RSA modulus or exponent is not acceptable")
 		}
 		if weakModulus(key.N) {

@@ -45,7 +45,7 @@ type Profile struct {
 	// PathPolicies are rules for the certificate policies of the path beyond
 	// those that its CAs make. What CAs demand always holds.
 	PathPolicies PathPolicies
-	// AllowRSA admits RSA keys of at least 2048 bits with an exponent of at
+	// AllowRSA admits RSA keys of 2048 to 4096 bits with an exponent of at
 	// least 65537 and RSA signatures, beside the elliptic curves.
 	AllowRSA bool
 	// RequireKeyIdentifiers demands that every certificate below the anchor
@@ -93,6 +93,9 @@ type PathPolicies struct {
 const (
 	maxIntermediates   = 10
 	maxCertificateSize = 16 << 10
+	// maxRSABits keeps the hundred signatures that the standard library checks
+	// at most while it looks for a path affordable.
+	maxRSABits = 4096
 )
 
 // signing are the bits of keyUsage that seals and signatures on lists carry,

@@ -89,6 +89,8 @@ func keyFaults(time.Time) ([]pathFault, error) {
 	}
 	odd := new(big.Int).Rsh(good.N, 3)
 	odd.SetBit(odd, 0, 1)
+	long := new(big.Int).Lsh(good.N, 4104-2048)
+	long.SetBit(long, 0, 1)
 	honest := pathSpec{leafSigner: good}
 	sha1 := func(alg x509.SignatureAlgorithm) edit {
 		return func(c *x509.Certificate) { c.SignatureAlgorithm = alg }
@@ -101,6 +103,7 @@ func keyFaults(time.Time) ([]pathFault, error) {
 		{name: "K07 RSA with 1024 bits in the leaf", profile: withRSA, reason: trust.ReasonWeak, faulty: pathSpec{leafSigner: small}, honest: honest},
 		{name: "K07 RSA with 1024 bits in the root", profile: withRSA, reason: trust.ReasonWeak, faulty: pathSpec{rootSigner: small}, honest: pathSpec{rootSigner: good}},
 		{name: "K07 RSA with a length that is no multiple of 8", profile: withRSA, reason: trust.ReasonWeak, faulty: public(odd, 65537), honest: honest},
+		{name: "K07 RSA with more than 4096 bits", profile: withRSA, reason: trust.ReasonWeak, faulty: public(long, 65537), honest: honest},
 		{name: "K07 RSA with the exponent 3", profile: withRSA, reason: trust.ReasonWeak, faulty: public(good.N, 3), honest: honest},
 		{name: "K07 RSA with a small factor", profile: withRSA, reason: trust.ReasonWeak, faulty: public(smallFactor(), 65537), honest: honest},
 		{name: "K07 RSA from a chip with the ROCA fault", profile: withRSA, reason: trust.ReasonWeak, faulty: public(roca(), 65537), honest: honest},

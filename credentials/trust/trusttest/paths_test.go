@@ -47,7 +47,7 @@ func TestPathCasesAreNamed(t *testing.T) {
 		}
 		seen[c.Name] = true
 	}
-	if len(cases) != 73 {
+	if len(cases) != 74 {
 		t.Errorf("%d cases", len(cases))
 	}
 }
