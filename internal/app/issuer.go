@@ -24,6 +24,7 @@ import (
 	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer"
 	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/evidence/openid"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
 	"github.com/tegata-id/tegata/issuer/source"
@@ -38,6 +39,8 @@ const (
 	defaultRecheck      = time.Hour
 	defaultCRLRefresh   = time.Hour
 	offerLifetime       = 10 * time.Minute
+	// maxOpenIDAnswer limits what is read of an OpenID provider, in bytes.
+	maxOpenIDAnswer = 128 << 10
 	// batchesPerGrant lets a wallet ask again after a lost response.
 	batchesPerGrant = 3
 )
@@ -112,6 +115,10 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	frontDoor, err := a.frontDoor(t, c)
+	if err != nil {
+		return fmt.Errorf("openid: %w", err)
+	}
 	authorization := oauth.New(oauth.Config{
 		Issuer: id, Configurations: issuer.Authorizable(issuer.Identity()), Sessions: sessions,
 		Attesters: &trust.Policy{
@@ -121,6 +128,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Wallets: wallets(c.Wallets), AttestationStatus: attesterStatus,
 		Prover: &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
+		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
 		TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
 	})
@@ -128,6 +136,34 @@ func (a *App) buildIssuer(t *tenant) error {
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
 	t.jobs = append(t.jobs, i.Run, func(ctx context.Context) { publisher.Run(ctx, tenant) })
 	return nil
+}
+
+// frontDoor returns the OpenID provider of an issuer, or nil if it has none.
+func (a *App) frontDoor(t *tenant, c *config.Issuer) (oauth.FrontDoor, error) {
+	if c.OpenID == nil {
+		return nil, nil
+	}
+	ring, err := a.keyring.LoadRing("keys.openid", c.Keys.OpenID, a.opt.Now())
+	if err != nil {
+		return nil, err
+	}
+	t.signers = append(t.signers, watchRing(t.Role, t.Endpoint.Tenant, "openid", ring))
+	u, err := url.Parse(c.OpenID.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host += ":443"
+	}
+	client, err := a.client("OpenID provider", maxOpenIDAnswer, host)
+	if err != nil {
+		return nil, err
+	}
+	return openid.New(openid.Config{
+		Issuer: c.OpenID.Issuer, Endpoints: openid.EndpointsOf(c.OpenID.Issuer), ClientID: c.OpenID.ClientID,
+		Keys: ring, ACR: c.OpenID.ACRValues, Client: client, Now: a.opt.Now,
+	})
 }
 
 func wallets(list []config.Wallet) []oauth.Wallet {

@@ -74,6 +74,8 @@ type deployOptions struct {
 	sameDevice bool
 	// prepare, if set, changes the sandbox before the process starts.
 	prepare func(*sandbox.Sandbox)
+	// configure, if set, changes the configuration after it was read.
+	configure func(*deployment)
 }
 
 // clock is the time plus what the test has let pass.
@@ -119,6 +121,9 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	}
 	if d.cfg, err = config.Load(d.box.ConfigFile); err != nil {
 		t.Fatal(err)
+	}
+	if o.configure != nil {
+		o.configure(d)
 	}
 	d.replicas = map[string][]string{d.box.Issuer: {d.cfg.Issuer.Listen}, d.box.Verifier: {d.cfg.Verifier.Listen}}
 	if !o.noTestPersons {

@@ -98,6 +98,14 @@ func (e *Evidence) OnCertificate() (*Certificate, error) {
 	return nil, fmt.Errorf("evidence of kind %s with the wrong parts", e.Kind)
 }
 
+// Visit is what is kept of a browser that was sent to an OpenID provider, until
+// it comes back. It belongs to one login and serves once.
+type Visit struct {
+	// State comes back with the browser, Verifier redeems the code (RFC 7636).
+	State, Verifier string
+	Begun           time.Time
+}
+
 // Attributes returns the four basic attributes that the evidence proves, or nil
 // if it proves none, as the word of the issuer's staff does.
 func (e *Evidence) Attributes() (*jpki.Attributes, error) {

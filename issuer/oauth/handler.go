@@ -34,6 +34,8 @@ const (
 	pathReturn    = "/login/return"
 	pathDevice    = "/login/device"
 	pathCode      = "/login/code"
+	pathOpenID    = "/login/openid"
+	pathCallback  = "/login/openid/callback"
 	pathSigning   = "/signing"
 	pathTestCards = "/test-cards"
 	pathReview    = "/review"
@@ -66,6 +68,10 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 	}
 	if server.cfg.TestCards != nil {
 		forms.POST(pathLoginTest, handler.proveTestPerson)
+	}
+	if server.cfg.FrontDoor != nil {
+		forms.POST(pathOpenID, handler.leave)
+		forms.GET(pathCallback, handler.arrive)
 	}
 	forms.GET(pathReview, handler.review)
 	forms.POST(pathReview, handler.decide)
@@ -214,9 +220,40 @@ func (h *Handler) view(c echo.Context) (*View, error) {
 	return h.server.View(c.Request().Context(), h.readCookie(c))
 }
 
-// allowRedirect lets the decision form end at the wallet's redirect_uri.
+// allowRedirect lets the forms end where they lead: the wallet's redirect_uri
+// and the front door.
 func (h *Handler) allowRedirect(c echo.Context, view *View) error {
-	return httpd.AllowFormTarget(c, view.RedirectURI)
+	targets := []string{view.RedirectURI}
+	if view.FrontDoor != "" {
+		targets = append(targets, view.FrontDoor)
+	}
+	return httpd.AllowFormTarget(c, targets...)
+}
+
+// leave sends the browser to the front door.
+func (h *Handler) leave(c echo.Context) error {
+	if _, err := httpd.Form(c); err != nil { // which has no fields
+		return err
+	}
+	location, err := h.server.Leave(c.Request().Context(), h.readCookie(c), h.base+pathCallback)
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, location)
+}
+
+// arrive goes on when the browser comes back from there.
+func (h *Handler) arrive(c echo.Context) error {
+	query, err := httpd.Query(c)
+	if err != nil {
+		return err
+	}
+	next, err := h.server.Arrive(c.Request().Context(), h.readCookie(c), h.base+pathCallback, query)
+	if err != nil {
+		return err
+	}
+	h.setCookie(c, next)
+	return c.Redirect(http.StatusSeeOther, h.base+pathReview)
 }
 
 func (h *Handler) readCookie(c echo.Context) string {

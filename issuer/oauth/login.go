@@ -25,6 +25,8 @@ type login struct {
 	// Signings are the secrets under which an app gets the challenge and
 	// leaves the answer, by where it signs.
 	Signings map[evidence.Device]string
+	// Visit is under way while the browser is at the front door.
+	Visit    *evidence.Visit
 	Evidence *evidence.Evidence
 	Person   *source.Person
 }
@@ -44,6 +46,9 @@ type View struct {
 	Signings map[evidence.Device]string
 	// Person is nil until the challenge has been answered.
 	Person *source.Person
+	// FrontDoor is a URL of where else the person can prove who they are, or
+	// empty.
+	FrontDoor string
 	// TestPersons is empty except in mode test.
 	TestPersons []TestPerson
 	// RedirectURI is where the decision leads.
@@ -119,6 +124,9 @@ func (s *Server) view(l *login) *View {
 			v.Challenges[evidence.OtherDevice] = s.challenge(l, evidence.OtherDevice).Bytes()
 		}
 		v.Expires, v.Signings = l.ChallengeExpires, l.Signings
+		if s.cfg.FrontDoor != nil {
+			v.FrontDoor = s.cfg.FrontDoor.Origin()
+		}
 		if s.cfg.TestCards != nil {
 			v.TestPersons = s.cfg.TestCards.Persons()
 		}
@@ -200,7 +208,7 @@ func (s *Server) verify(ctx context.Context, c evidence.Challenge, answer eviden
 func (s *Server) proven(ctx context.Context, cookie string, l *login, proof *evidence.Evidence) (string, error) {
 	person, err := s.cfg.Source.Person(ctx, proof)
 	if err != nil {
-		return "", refuse(openid4vci.CodeAccessDenied, "no credential can be made of what the certificate says", err)
+		return "", refuse(openid4vci.CodeAccessDenied, "no credential can be made of what is known of the person", err)
 	}
 	if _, err := s.logins.Take(ctx, cookie); err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)

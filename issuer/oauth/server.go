@@ -154,6 +154,9 @@ type Config struct {
 	Source            Source
 	Grants            Grants
 	Offers            Offers
+	// FrontDoor proves who people are in place of their signature; nil for
+	// nobody.
+	FrontDoor FrontDoor
 	// OtherDevice allows signing on another device than that of the browser,
 	// with a code or the signature itself carried over by the person. Whoever
 	// can talk others into signing can then pass for them, so it is recorded

@@ -35,7 +35,7 @@ type Subject struct {
 
 // uses are the ends of default common names.
 var uses = map[string]string{
-	"sd_jwt": "SD-JWT VC Signer", "mdoc": "Document Signer", "status": "Status List Signer",
+	"sd_jwt": "SD-JWT VC Signer", "mdoc": "Document Signer", "status": "Status List Signer", "openid": "OpenID Client",
 	"request": "Verifier Access", "attestation": "Wallet Provider",
 }
 

@@ -176,6 +176,8 @@ type Issuer struct {
 		SDJWT  KeyList `yaml:"sd_jwt"`
 		Mdoc   KeyList `yaml:"mdoc"`
 		Status KeyList `yaml:"status"`
+		// OpenID authenticates the issuer to the OpenID provider.
+		OpenID KeyList `yaml:"openid,omitempty"`
 	} `yaml:"keys"`
 	// Secret is a file with 32 bytes or more, in hexadecimal, from which the
 	// issuer derives the keys for pseudonyms, handles and status indexes. It
@@ -188,6 +190,8 @@ type Issuer struct {
 	// every attested wallet name any address.
 	Wallets []Wallet `yaml:"wallets"`
 	JPKI    JPKI     `yaml:"jpki"`
+	// OpenID is a second way to prove who a person is; without it there is none.
+	OpenID *OpenID `yaml:"openid,omitempty"`
 	// MaxValidity is the longest a credential lives.
 	MaxValidity Duration `yaml:"max_validity"`
 	// BatchSize is how many credentials of one configuration a wallet may ask
@@ -203,6 +207,19 @@ type Wallet struct {
 	ClientID string `yaml:"client_id"`
 	// RedirectURIs are compared character by character.
 	RedirectURIs []string `yaml:"redirect_uris"`
+}
+
+// OpenID names an OpenID provider that proves who people are, in the shape of
+// the Digital Agency's authentication app. The issuer authenticates to it with
+// the keys under keys.openid.
+type OpenID struct {
+	// Issuer is the provider's issuer identifier, which ends with a realm, such
+	// as https://auth-and-sign.go.jp/api/realms/main. Its endpoints are below
+	// it.
+	Issuer   string `yaml:"issuer"`
+	ClientID string `yaml:"client_id"`
+	// ACRValues are what the provider is asked for; the ID token must say one.
+	ACRValues []string `yaml:"acr_values"`
 }
 
 // JPKI says how JPKI certificates are checked.

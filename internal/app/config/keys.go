@@ -140,6 +140,9 @@ func (t *Tenant) Keys() []NamedKeys {
 	case t.Issuer != nil:
 		k := &t.Issuer.Keys
 		all = append(all, NamedKeys{"keys.sd_jwt", &k.SDJWT}, NamedKeys{"keys.mdoc", &k.Mdoc}, NamedKeys{"keys.status", &k.Status})
+		if t.Issuer.OpenID != nil || len(k.OpenID) > 0 {
+			all = append(all, NamedKeys{"keys.openid", &k.OpenID})
+		}
 	case t.Verifier != nil:
 		all = append(all, NamedKeys{"keys.request", &t.Verifier.Keys.Request})
 	case t.Provider != nil:

@@ -131,6 +131,7 @@ func (t *Tenant) check(mode Mode, f faults) {
 		if size := t.Issuer.BatchSize; size < 0 || size == 1 || size > 100 {
 			f.add("batch_size", "must be from 2 to 100")
 		}
+		t.Issuer.checkOpenID(f)
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
 	case t.Provider != nil:
@@ -181,6 +182,21 @@ func (i *Issuer) checkWallets(mode Mode, f faults) {
 		if w.ClientID == "" || len(w.RedirectURIs) == 0 {
 			f.add(fmt.Sprintf("wallets[%d]", n), "client_id and redirect_uris are needed")
 		}
+	}
+}
+
+func (i *Issuer) checkOpenID(f faults) {
+	if i.OpenID == nil {
+		return
+	}
+	if u, err := url.Parse(i.OpenID.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		f.add("openid.issuer", "must be an https URL without a query")
+	}
+	if i.OpenID.ClientID == "" {
+		f.add("openid.client_id", "is needed; the provider gives it out")
+	}
+	if len(i.Keys.OpenID) == 0 {
+		f.add("keys.openid", "a key is needed to authenticate to the OpenID provider")
 	}
 }
 
