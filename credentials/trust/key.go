@@ -81,23 +81,28 @@ func powerOf65537(r, prime uint64) bool {
 
 // checkKeyIdentifier applies RFC 5280 section 4.2.1.1 to a certificate by
 // itself: where an issuer is named, its key must be, and a certificate that is
-// its own issuer must name itself.
+// its own issuer must name itself. The latter may leave out the key, as it may
+// leave out everything.
 func checkKeyIdentifier(c *x509.Certificate) error {
 	e, present := rfc5280.Extension(c, oidAuthorityKeyID)
 	if !present {
 		return nil
 	}
-	if len(c.AuthorityKeyId) == 0 {
-		return fail(ReasonProfile, "an authority key identifier does not identify a key")
-	}
 	names, serial, ok := issuerAndSerial(e.Value)
 	if !ok || (names == nil) != (serial == nil) {
 		return fail(ReasonProfile, "an authority key identifier is malformed")
 	}
+	byKey := len(c.AuthorityKeyId) > 0
 	if !rfc5280.SelfIssued(c) || !isSelfSigned(c) {
+		if !byKey {
+			return fail(ReasonProfile, "an authority key identifier does not identify a key")
+		}
 		return nil
 	}
-	if len(c.SubjectKeyId) > 0 && !slices.Equal(c.AuthorityKeyId, c.SubjectKeyId) ||
+	if !byKey && serial == nil {
+		return fail(ReasonProfile, "an authority key identifier identifies nothing")
+	}
+	if byKey && len(c.SubjectKeyId) > 0 && !slices.Equal(c.AuthorityKeyId, c.SubjectKeyId) ||
 		serial != nil && (serial.Cmp(c.SerialNumber) != 0 || !slices.Equal(names, c.RawIssuer)) {
 		return fail(ReasonProfile, "a self-signed certificate names another issuer")
 	}

@@ -294,6 +294,8 @@ func TestNegKeyIdentifier(t *testing.T) {
 		want       trust.Reason
 	}{
 		{"K06 root names itself", [][]byte{key(id), name('R'), number(serial)}, nil, ""},
+		{"K06 root names itself without its key", [][]byte{name('R'), number(serial)}, nil, ""},
+		{"K06 root names nothing", [][]byte{{}}, nil, trust.ReasonProfile},
 		{"K06 root names another serial number", [][]byte{key(id), name('R'), number(8)}, nil, trust.ReasonProfile},
 		{"K06 root names another issuer", [][]byte{key(id), name('S'), number(serial)}, nil, trust.ReasonProfile},
 		{"K06 root names another key", [][]byte{key(8)}, nil, trust.ReasonProfile},
