@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
-	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/explain"
-	"github.com/tegata-id/tegata/internal/fetch"
 )
 
 func runExplain(ctx context.Context, args []string) int {
@@ -39,11 +37,7 @@ func runExplain(ctx context.Context, args []string) int {
 		return 2
 	}
 	o := explain.Options{Now: time.Now, Binding: binding, Mode: jpki.Production}
-	outbound, err := trusted(&o, *path, anchors)
-	if err == nil && *online {
-		o.Status, err = explain.Online(o.Anchors, outbound, time.Now)
-	}
-	if err != nil {
+	if err := trusted(&o, *path, anchors, *online); err != nil {
 		fmt.Fprintln(os.Stderr, "tegata explain:", err)
 		return 2
 	}
@@ -53,35 +47,23 @@ func runExplain(ctx context.Context, args []string) int {
 	return printReport(explain.Run(ctx, data, o), *asJSON)
 }
 
-// trusted fills in what is trusted, and returns how status lists are fetched.
-func trusted(o *explain.Options, path string, files []string) (outbound fetch.Options, err error) {
+// trusted fills in what is trusted.
+func trusted(o *explain.Options, path string, files []string, online bool) error {
 	for _, file := range files {
-		certificates, err := config.LoadCertificates("--anchors", file)
+		anchors, err := config.LoadAnchors("--anchors", []config.Anchor{{File: file}})
 		if err != nil {
-			return outbound, err
+			return err
 		}
-		for _, certificate := range certificates {
-			o.Anchors = append(o.Anchors, trust.Anchor{Certificate: certificate})
-		}
+		o.Anchors = append(o.Anchors, anchors...)
 	}
 	if path == "" {
-		return outbound, nil
+		return o.Trust(nil, online)
 	}
 	c, err := config.Load(path)
 	if err != nil {
-		return outbound, err
+		return err
 	}
-	o.Mode = c.Mode.JPKI()
-	known, err := explain.AnchorsOf(c)
-	if err != nil {
-		return outbound, err
-	}
-	o.Anchors = append(o.Anchors, known...)
-	outbound.AllowLoopback = c.Outbound.AllowLoopback
-	if c.Outbound.Roots != "" {
-		outbound.ExtraRoots, err = config.LoadCertificates("outbound.roots_file", c.Outbound.Roots)
-	}
-	return outbound, err
+	return o.Trust(c, online)
 }
 
 // readInput reads a file, or standard input, up to a size.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -71,6 +72,10 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	registered, err := wallets(c.Wallets, attesters)
+	if err != nil {
+		return err
+	}
 	attesterStatus, err := a.statusChecker(t, attesters)
 	if err != nil {
 		return err
@@ -125,7 +130,7 @@ func (a *App) buildIssuer(t *tenant) error {
 			Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
 			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
 		},
-		Wallets: wallets(c.Wallets), AttestationStatus: attesterStatus,
+		Wallets: registered, AttestationStatus: attesterStatus,
 		Prover: &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
@@ -166,12 +171,26 @@ func (a *App) frontDoor(t *tenant, c *config.Issuer) (oauth.FrontDoor, error) {
 	})
 }
 
-func wallets(list []config.Wallet) []oauth.Wallet {
+// wallets reads the registered wallets. The provider of each must be one of
+// those that are trusted.
+func wallets(list []config.Wallet, providers []trust.Anchor) ([]oauth.Wallet, error) {
 	var out []oauth.Wallet
-	for _, w := range list {
-		out = append(out, oauth.Wallet{ID: w.ClientID, RedirectURIs: w.RedirectURIs})
+	for n, w := range list {
+		wallet := oauth.Wallet{ID: w.ClientID, RedirectURIs: w.RedirectURIs}
+		if w.Provider != "" {
+			where := fmt.Sprintf("wallets[%d].provider_file", n)
+			certificates, err := config.LoadCertificates(where, w.Provider)
+			if err != nil {
+				return nil, err
+			}
+			wallet.Provider = certificates[0]
+			if len(certificates) != 1 || !slices.ContainsFunc(providers, func(a trust.Anchor) bool { return a.Certificate.Equal(wallet.Provider) }) {
+				return nil, fmt.Errorf("%s: must hold one certificate, which is among wallet_providers", where)
+			}
+		}
+		out = append(out, wallet)
 	}
-	return out
+	return out, nil
 }
 
 func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]byte, error) {

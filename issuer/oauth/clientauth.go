@@ -2,6 +2,8 @@ package oauth
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 
 	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
@@ -34,6 +36,9 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 	if err != nil {
 		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", err)
 	}
+	if !s.speaksFor(client.Chain.Anchor.Certificate, client.ID) {
+		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", errors.New("the wallet is registered with another provider"))
+	}
 	for _, ref := range client.Statuses {
 		result, err := s.cfg.AttestationStatus.Check(ctx, ref)
 		if err != nil {
@@ -51,4 +56,15 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 		return nil, refuse(openid4vci.CodeInvalidClient, "the proof of possession was used before, or may have been; sign a new one", nil)
 	}
 	return &Client{ID: client.ID, InstanceKey: client.InstanceKeyThumbprint, WalletName: client.WalletName}, nil
+}
+
+// speaksFor reports whether a provider may attest a wallet. Whether the wallet is
+// registered at all is decided where it asks for something.
+func (s *Server) speaksFor(provider *x509.Certificate, clientID string) bool {
+	for _, w := range s.cfg.Wallets {
+		if w.ID == clientID {
+			return w.Provider == nil || w.Provider.Equal(provider)
+		}
+	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"time"
 
@@ -132,6 +133,10 @@ type Wallet struct {
 	ID string
 	// RedirectURIs are compared character by character (RFC 9700 section 2.1).
 	RedirectURIs []string
+	// Provider is the anchor under which the wallet's attestations are signed:
+	// another provider that is trusted too can't speak for this wallet. Nil
+	// admits every provider.
+	Provider *x509.Certificate
 }
 
 // Config is what a [Server] is made of. Every field is needed unless it says

@@ -207,6 +207,10 @@ type Wallet struct {
 	ClientID string `yaml:"client_id"`
 	// RedirectURIs are compared character by character.
 	RedirectURIs []string `yaml:"redirect_uris"`
+	// Provider is a PEM file with the anchor among the issuer's
+	// wallet_providers under which the attestations of this wallet are signed.
+	// It is needed where there is more than one.
+	Provider string `yaml:"provider_file,omitempty"`
 }
 
 // OpenID names an OpenID provider that proves who people are, in the shape of

@@ -40,6 +40,7 @@ func TestConfigFaults(t *testing.T) {
 		{"no mode", "mode: production", "mode: staging", "mode"},
 		{"test policy in production", "    crl_refresh: 1h", "    crl_refresh: 1h\n    smartphone_policies: [1.2.392.200149.8.5.1.0.40]", "issuer.jpki.smartphone_policies"},
 		{"policy that is none", "    crl_refresh: 1h", "    crl_refresh: 1h\n    smartphone_policies: [mobile]", "issuer.jpki.smartphone_policies"},
+		{"providers that could speak for each other", "wallet-providers.pem, jurisdiction: JP}", "wallet-providers.pem, jurisdiction: JP}\n    - {file: trust/other.pem}", "wallets[0].provider_file"},
 		{"plain http", "origin: https://issuer.city.example", "origin: http://issuer.city.example", "issuer.origin"},
 		{"path in the origin", "origin: https://verifier.bank.example", "origin: https://verifier.bank.example/x", "verifier.origin"},
 		{"loopback in production", "origin: https://issuer.city.example", "origin: https://127.0.0.1:8443", "issuer.origin"},

@@ -182,6 +182,9 @@ func (i *Issuer) checkWallets(mode Mode, f faults) {
 		if w.ClientID == "" || len(w.RedirectURIs) == 0 {
 			f.add(fmt.Sprintf("wallets[%d]", n), "client_id and redirect_uris are needed")
 		}
+		if mode == ModeProduction && w.Provider == "" && len(i.WalletProviders) > 1 {
+			f.add(fmt.Sprintf("wallets[%d].provider_file", n), "needed with several wallet_providers, because each could speak for the wallets of the others")
+		}
 	}
 }
 
@@ -250,6 +253,9 @@ func (t *Tenant) paths() []*string {
 	case t.Issuer != nil:
 		paths = append(paths, &t.Issuer.AdminToken, &t.Issuer.Secret)
 		anchors(t.Issuer.WalletProviders)
+		for n := range t.Issuer.Wallets {
+			paths = append(paths, &t.Issuer.Wallets[n].Provider)
+		}
 		anchors(t.Issuer.JPKI.SignatureAnchors)
 	case t.Verifier != nil:
 		paths = append(paths, &t.Verifier.APIToken)

@@ -3,7 +3,6 @@ package explain
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -48,17 +47,35 @@ func AnchorsOf(c *config.Config) ([]trust.Anchor, error) {
 	return all, nil
 }
 
-// Online returns a function that fetches status lists and resolves references
-// under the anchors. Addresses on loopback must be named.
-func Online(anchors []trust.Anchor, outbound fetch.Options, now func() time.Time) (func(context.Context, credentials.StatusRef) (string, error), error) {
-	outbound.Purpose, outbound.MaxBytes, outbound.Now = "status lists", jose.MaxTokenSize, now
+// Trust adds what a configuration trusts to the options, and with online a way to
+// fetch status lists. Without a configuration only what the options name is
+// trusted, and the roots of the system for TLS.
+func (o *Options) Trust(c *config.Config, online bool) error {
+	outbound := fetch.Options{Purpose: "status lists", MaxBytes: jose.MaxTokenSize, Now: o.Now}
+	if c != nil {
+		o.Mode = c.Mode.JPKI()
+		known, err := AnchorsOf(c)
+		if err != nil {
+			return err
+		}
+		o.Anchors = append(o.Anchors, known...)
+		outbound.AllowLoopback = c.Outbound.AllowLoopback
+		if c.Outbound.Roots != "" {
+			if outbound.ExtraRoots, err = config.LoadCertificates("outbound.roots_file", c.Outbound.Roots); err != nil {
+				return err
+			}
+		}
+	}
+	if !online {
+		return nil
+	}
 	client, err := fetch.New(outbound)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	checker := &status.Checker{
-		Policy: &trust.Policy{Anchors: anchors, Profile: trust.ProfileStatusSigner, Now: now, Revocation: trust.NotChecked("only the path is looked at")},
-		Now:    now,
+		Policy: &trust.Policy{Anchors: o.Anchors, Profile: trust.ProfileStatusSigner, Now: o.Now, Revocation: trust.NotChecked("only the path is looked at")},
+		Now:    o.Now,
 		Fetch: func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
 			response, err := client.Get(ctx, uri, accept...)
 			if err != nil {
@@ -67,11 +84,12 @@ func Online(anchors []trust.Anchor, outbound fetch.Options, now func() time.Time
 			return response.Body, response.ContentType, nil
 		},
 	}
-	return func(ctx context.Context, ref credentials.StatusRef) (string, error) {
+	o.Status = func(ctx context.Context, ref credentials.StatusRef) (string, error) {
 		result, err := checker.Check(ctx, ref)
 		if err != nil {
 			return "", err
 		}
 		return fmt.Sprint(result.Value), nil
-	}, nil
+	}
+	return nil
 }
