@@ -22,11 +22,17 @@ import (
 	"github.com/tegata-id/tegata/verifier"
 )
 
-// TestTenantsNameApart has a wallet use the same identifiers at both issuers:
-// they are remembered under names that have nothing to do with each other.
-func TestTenantsNameApart(t *testing.T) {
+// TestTenantsKeepApart looks at what is kept of the same things at both tenants.
+func TestTenantsKeepApart(t *testing.T) {
 	t.Parallel()
 	n := deployNeighbours(t)
+	t.Run("names in Redis", n.nameApart)
+	t.Run("records", n.recordApart)
+}
+
+// nameApart has a wallet use the same identifiers at both issuers: they are
+// remembered under names that have nothing to do with each other.
+func (n *neighbours) nameApart(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: n.redis})
 	t.Cleanup(func() { client.Close() })
 	marks := func() (names []string) {
@@ -60,11 +66,10 @@ func TestTenantsNameApart(t *testing.T) {
 	}
 }
 
-// TestTenantsShareABrowser goes through the pages of two tenants of one origin at
-// the same time, with one set of cookies.
-func TestTenantsShareABrowser(t *testing.T) {
+// shareABrowser goes through the pages of two tenants of one origin at the same
+// time, with one set of cookies.
+func (n *neighbours) shareABrowser(t *testing.T) {
 	t.Parallel()
-	n := deployNeighbours(t)
 	sides, b := []*side{n.a, n.b}, n.a.newBrowser(t)
 	card := cardOf(t, "hanako")
 	var pages []*page
@@ -97,11 +102,9 @@ func TestTenantsShareABrowser(t *testing.T) {
 	}
 }
 
-// TestTenantsKeepRecordsApart has the same person, card and wallet go through
-// everything at both tenants, and compares what is kept of it.
-func TestTenantsKeepRecordsApart(t *testing.T) {
-	t.Parallel()
-	n := deployNeighbours(t)
+// recordApart has the same person, card and wallet go through everything at both
+// tenants, and compares what is kept of it.
+func (n *neighbours) recordApart(t *testing.T) {
 	key := newKey(t)
 	through := func(s *side, instance *ecdsa.PrivateKey) {
 		c := s.newClient(t)
@@ -227,12 +230,11 @@ func (s *side) table(t *testing.T, name string) kept {
 	return k
 }
 
-// TestTenantsStatusApart asks the neighbour for the status of a credential: by
-// its address, and with the neighbour's list in the place of the right one,
-// though the same key has signed both.
-func TestTenantsStatusApart(t *testing.T) {
+// statusApart asks the neighbour for the status of a credential: by its address,
+// and with the neighbour's list in the place of the right one, though the same key
+// has signed both.
+func (n *neighbours) statusApart(t *testing.T) {
 	t.Parallel()
-	n := deployNeighbours(t)
 	here, there := statusOf(t, n.a.issue(t)), statusOf(t, n.b.issue(t))
 	get := func(instead func(uri string) string) *status.Checker {
 		return &status.Checker{

@@ -191,6 +191,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		config.RoleIssuer: issuerMatrix(), config.RoleVerifier: verifierMatrix(), config.RoleProvider: providerMatrix(),
 	}
 	maps.Copy(matrix[config.RoleIssuer], signingMatrix())
+	t.Run("one browser", n.shareABrowser)
+	t.Run("status", n.statusApart)
 	for _, role := range isolatedRoles {
 		routes := n.routes(t, role)
 		for name := range matrix[role] {
