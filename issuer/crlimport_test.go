@@ -55,7 +55,7 @@ func newImporter(t testing.TB, db *database.DB, ca *x509.Certificate) *importer 
 	if w.lists, err = statuslist.New(statuslist.Config{Owner: "issuer", Keys: [][]byte{importSecret}}); err != nil {
 		t.Fatal(err)
 	}
-	if w.audit, err = audit.New(importSecret); err != nil {
+	if w.audit, err = audit.New("issuer", importSecret); err != nil {
 		t.Fatal(err)
 	}
 	sealer, err := evidence.NewSealer(importSecret)

@@ -88,7 +88,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	log, err := audit.New(derived["audit"])
+	log, err := audit.New(t.Role, derived["audit"])
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (a *App) buildProvider(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	log, err := audit.New(auditKey)
+	log, err := audit.New(t.Role, auditKey)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// Package audit keeps the trail of what changed the state of a tenant: an
+// Package audit keeps the trail of what changed the state of a tenant of a role: an
 // append-only table, each event chained to the one before it by an HMAC under
 // a key kept outside the database, so that whoever can write to the database
 // alone can neither change nor remove an event unseen. Removing the latest
@@ -44,14 +44,21 @@ type Head struct {
 }
 
 // Log appends to the trails and verifies them.
-type Log struct{ key []byte }
+type Log struct {
+	owner string
+	key   []byte
+}
 
-// New returns a log under a secret key of at least 32 bytes.
-func New(key []byte) (*Log, error) {
+// New returns the log of a role, such as "issuer", under a secret key of at least
+// 32 bytes. Tenants of different roles that have one name have a trail each.
+func New(owner string, key []byte) (*Log, error) {
+	if owner == "" {
+		return nil, errors.New("audit: no owner")
+	}
 	if len(key) < 32 {
 		return nil, fmt.Errorf("audit: key has %d bytes, want at least 32", len(key))
 	}
-	return &Log{key: key}, nil
+	return &Log{owner: owner, key: key}, nil
 }
 
 // identifier reports whether a text can only be one.
@@ -68,6 +75,10 @@ func identifier(text string) bool {
 	return true
 }
 
+// trail is what the rows of a tenant's trail are named after. No role has a slash
+// in its name.
+func (l *Log) trail(tenant string) string { return l.owner + "/" + tenant }
+
 // Append writes events, in their order, within the transaction that does what
 // they tell of.
 func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Time, events ...Event) error {
@@ -79,13 +90,14 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Tim
 	if len(events) == 0 {
 		return nil
 	}
+	trail := l.trail(tenant)
 	// The update locks the head until the transaction ends, so that events
 	// of one tenant follow one another.
 	var head Head
 	err := tx.QueryRowContext(ctx, `
 		INSERT INTO audit_heads (tenant, sequence, mac) VALUES ($1, $2, $3)
 		ON CONFLICT (tenant) DO UPDATE SET sequence = audit_heads.sequence + $2
-		RETURNING sequence, mac`, tenant, len(events), []byte{}).Scan(&head.Sequence, &head.MAC)
+		RETURNING sequence, mac`, trail, len(events), []byte{}).Scan(&head.Sequence, &head.MAC)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
@@ -99,12 +111,12 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, tenant string, at time.Tim
 	head.Sequence -= int64(len(events))
 	for _, e := range events {
 		head.Sequence++
-		head.MAC = l.mac(tenant, head, at.Unix(), e)
-		if _, err := insert.ExecContext(ctx, tenant, head.Sequence, at.Unix(), e.Kind, e.Actor, e.Object, e.Outcome, head.MAC); err != nil {
+		head.MAC = l.mac(trail, head, at.Unix(), e)
+		if _, err := insert.ExecContext(ctx, trail, head.Sequence, at.Unix(), e.Kind, e.Actor, e.Object, e.Outcome, head.MAC); err != nil {
 			return fmt.Errorf("audit: %w", err)
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE audit_heads SET mac = $1 WHERE tenant = $2`, head.MAC, tenant); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE audit_heads SET mac = $1 WHERE tenant = $2`, head.MAC, trail); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
 	return nil
@@ -123,7 +135,7 @@ func (l *Log) check(e Event) error {
 }
 
 // mac covers an event, its number and the mac before it, each with its length.
-func (l *Log) mac(tenant string, number Head, at int64, e Event) []byte {
+func (l *Log) mac(trail string, number Head, at int64, e Event) []byte {
 	h := hmac.New(sha256.New, l.key)
 	part := func(b []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
@@ -133,7 +145,7 @@ func (l *Log) mac(tenant string, number Head, at int64, e Event) []byte {
 	part(number.MAC)
 	part(binary.BigEndian.AppendUint64(nil, uint64(number.Sequence)))
 	part(binary.BigEndian.AppendUint64(nil, uint64(at)))
-	for _, text := range []string{tenant, e.Kind, e.Actor, e.Object, e.Outcome} {
+	for _, text := range []string{trail, e.Kind, e.Actor, e.Object, e.Outcome} {
 		part([]byte(text))
 	}
 	return h.Sum(nil)
@@ -143,14 +155,15 @@ func (l *Log) mac(tenant string, number Head, at int64, e Event) []byte {
 // [ErrBroken] with the number of the first event that does not fit.
 func (l *Log) Verify(ctx context.Context, tx *sql.Tx, tenant string) (Head, error) {
 	var head, last Head
-	err := tx.QueryRowContext(ctx, `SELECT sequence, mac FROM audit_heads WHERE tenant = $1`, tenant).
+	trail := l.trail(tenant)
+	err := tx.QueryRowContext(ctx, `SELECT sequence, mac FROM audit_heads WHERE tenant = $1`, trail).
 		Scan(&head.Sequence, &head.MAC)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Head{}, fmt.Errorf("audit: %w", err)
 	}
 	rows, err := tx.QueryContext(ctx, `
 		SELECT sequence, happened_at, kind, actor, object, outcome, mac FROM audit_events
-		WHERE tenant = $1 ORDER BY sequence`, tenant)
+		WHERE tenant = $1 ORDER BY sequence`, trail)
 	if err != nil {
 		return Head{}, fmt.Errorf("audit: %w", err)
 	}
@@ -163,7 +176,7 @@ func (l *Log) Verify(ctx context.Context, tx *sql.Tx, tenant string) (Head, erro
 			return Head{}, fmt.Errorf("audit: %w", err)
 		}
 		last.Sequence++
-		if sequence != last.Sequence || !hmac.Equal(mac, l.mac(tenant, last, at, e)) {
+		if sequence != last.Sequence || !hmac.Equal(mac, l.mac(trail, last, at, e)) {
 			return Head{}, fmt.Errorf("%w at event %d", ErrBroken, last.Sequence)
 		}
 		last.MAC = mac

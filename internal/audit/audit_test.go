@@ -20,7 +20,7 @@ var at = time.Unix(1_800_000_000, 0)
 // each runs a test on every database.
 func each(t *testing.T, test func(t *testing.T, db *database.DB, log *audit.Log)) {
 	t.Helper()
-	log, err := audit.New(bytes.Repeat([]byte{1}, 32))
+	log, err := audit.New("o", bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +71,14 @@ func TestTrail(t *testing.T) {
 func TestTampering(t *testing.T) {
 	t.Parallel()
 	for name, statement := range map[string]string{
-		"changed":          `UPDATE audit_events SET outcome = 'failed' WHERE tenant = 't' AND sequence = 2`,
-		"time changed":     `UPDATE audit_events SET happened_at = 1 WHERE tenant = 't' AND sequence = 2`,
-		"removed":          `DELETE FROM audit_events WHERE tenant = 't' AND sequence = 2`,
-		"last removed":     `DELETE FROM audit_events WHERE tenant = 't' AND sequence = 3`,
-		"all removed":      `DELETE FROM audit_events WHERE tenant = 't'`,
-		"head removed":     `DELETE FROM audit_heads WHERE tenant = 't'`,
-		"swapped":          `UPDATE audit_events SET sequence = CASE sequence WHEN 1 THEN -2 ELSE -1 END WHERE tenant = 't' AND sequence < 3; UPDATE audit_events SET sequence = -sequence WHERE sequence < 0`,
-		"of other tenant":  `UPDATE audit_events SET tenant = 'x' WHERE tenant = 't'; UPDATE audit_events SET tenant = 't' WHERE tenant = 'u'`,
+		"changed":          `UPDATE audit_events SET outcome = 'failed' WHERE tenant = 'o/t' AND sequence = 2`,
+		"time changed":     `UPDATE audit_events SET happened_at = 1 WHERE tenant = 'o/t' AND sequence = 2`,
+		"removed":          `DELETE FROM audit_events WHERE tenant = 'o/t' AND sequence = 2`,
+		"last removed":     `DELETE FROM audit_events WHERE tenant = 'o/t' AND sequence = 3`,
+		"all removed":      `DELETE FROM audit_events WHERE tenant = 'o/t'`,
+		"head removed":     `DELETE FROM audit_heads WHERE tenant = 'o/t'`,
+		"swapped":          `UPDATE audit_events SET sequence = CASE sequence WHEN 1 THEN -2 ELSE -1 END WHERE tenant = 'o/t' AND sequence < 3; UPDATE audit_events SET sequence = -sequence WHERE sequence < 0`,
+		"of other tenant":  `UPDATE audit_events SET tenant = 'o/x' WHERE tenant = 'o/t'; UPDATE audit_events SET tenant = 'o/t' WHERE tenant = 'o/u'`,
 		"nothing (honest)": `UPDATE audit_events SET outcome = outcome`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,14 +112,14 @@ func TestOtherKey(t *testing.T) {
 		if err := appendEvent(db, log, "t", event); err != nil {
 			t.Fatal(err)
 		}
-		other, err := audit.New(bytes.Repeat([]byte{2}, 32))
+		other, err := audit.New("o", bytes.Repeat([]byte{2}, 32))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := verify(db, other, "t"); !errors.Is(err, audit.ErrBroken) {
 			t.Errorf("got %v", err)
 		}
-		if _, err := audit.New(make([]byte, 31)); err == nil {
+		if _, err := audit.New("o", make([]byte, 31)); err == nil {
 			t.Error("took a short key")
 		}
 	})

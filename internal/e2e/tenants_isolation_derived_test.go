@@ -146,6 +146,7 @@ func (n *neighbours) recordApart(t *testing.T) {
 			for _, value := range values {
 				if slices.Contains(there[name].identifiers[column], value) {
 					t.Errorf("both tenants have %s.%s %s", name, column, value)
+					break
 				}
 			}
 		}
@@ -198,9 +199,11 @@ func (s *side) table(t *testing.T, name string) kept {
 	db := s.openDatabase(t)
 	defer db.Close()
 	k := kept{identifiers: map[string][]string{}}
-	issuer, provider := s.section(config.RoleIssuer).Tenant, s.section(config.RoleProvider).Tenant
-	rows, err := db.QueryContext(t.Context(), `SELECT * FROM `+name+` WHERE tenant IN ($1, $2, $3) ORDER BY 1, 2, 3`,
-		issuer, provider, s.section(config.RoleVerifier).Tenant)
+	var tenants []any
+	for role, section := range s.sections {
+		tenants = append(tenants, section.Tenant, role+"/"+section.Tenant) // of the trails, whose names have the role
+	}
+	rows, err := db.QueryContext(t.Context(), `SELECT * FROM `+name+` WHERE tenant IN ($1, $2, $3, $4, $5, $6) ORDER BY 1, 2, 3`, tenants...)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

@@ -198,7 +198,7 @@ func (w *typeWorld) instanceProof(ctx context.Context) typedToken {
 		Keys:      tmMust(keys.NewRing(keys.Entry{Key: w.signer}))(w.t),
 		Platforms: map[string]provider.Platform{provider.SoftwarePlatform: provider.NewSoftwarePlatform()}, TestMode: true,
 		DB: db, Sessions: session.New(backend, session.NewRandomKeys(), "t", w.clock),
-		Audit:  tmMust(audit.New(bytes.Repeat([]byte{2}, 32)))(w.t),
+		Audit:  tmMust(audit.New("issuer", bytes.Repeat([]byte{2}, 32)))(w.t),
 		Secret: bytes.Repeat([]byte{3}, 32), AdminToken: strings.Repeat("operator", 8), Log: slog.New(slog.DiscardHandler), Now: w.clock,
 	}))(w.t)
 	return typedToken{"instance proof", provider.ProofType, w.holder, func() (string, error) {

@@ -61,7 +61,7 @@ func worldOn(t testing.TB, db *database.DB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := audit.New(bytes.Repeat([]byte{2}, 32))
+	log, err := audit.New("issuer", bytes.Repeat([]byte{2}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}

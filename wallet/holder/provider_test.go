@@ -69,7 +69,7 @@ func newProvider(t *testing.T) (*holder.Provider, *[]string, *time.Time) {
 		Tenant: "p", Issuer: origin + "/p", ClientID: clientID, Keys: must[*keys.Ring](t)(keys.NewRing(keys.Entry{Key: a.provider})), DB: db, TestMode: true,
 		Platforms:  map[string]provider.Platform{provider.SoftwarePlatform: provider.NewSoftwarePlatform()},
 		Sessions:   session.New(session.NewMemory(now, 0), session.NewRandomKeys(), "p", now),
-		Audit:      must[*audit.Log](t)(audit.New(bytes.Repeat([]byte{2}, 32))),
+		Audit:      must[*audit.Log](t)(audit.New("wallet_provider", bytes.Repeat([]byte{2}, 32))),
 		Secret:     bytes.Repeat([]byte{3}, 32),
 		AdminToken: strings.Repeat("x", 32), Now: now,
 	})))

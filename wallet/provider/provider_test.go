@@ -193,7 +193,7 @@ func TestRevocation(t *testing.T) {
 		var revocations []string
 		err := w.db.Read(t.Context(), func(tx *sql.Tx) error {
 			rows, err := tx.QueryContext(t.Context(), `
-				SELECT object || ' ' || outcome FROM audit_events WHERE tenant = 'minato' AND kind = 'instance.revoked'`)
+				SELECT object || ' ' || outcome FROM audit_events WHERE tenant = 'wallet_provider/minato' AND kind = 'instance.revoked'`)
 			if err != nil {
 				return err
 			}

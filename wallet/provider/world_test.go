@@ -103,7 +103,7 @@ func newWorldOn(t testing.TB, db *database.DB, edit func(*provider.Config)) *wor
 	w.ca = must[*trusttest.CA](t)(trusttest.NewCA(trusttest.CAOptions{NotBefore: start.Add(-48 * time.Hour)}))
 	w.db = db
 	w.backend = session.NewMemory(w.now, 0)
-	w.log = must[*audit.Log](t)(audit.New(bytes.Repeat([]byte{2}, 32)))
+	w.log = must[*audit.Log](t)(audit.New("wallet_provider", bytes.Repeat([]byte{2}, 32)))
 	server := must[*httpd.Server](t)(httpd.New(httpd.Options{Name: "wallet", Origin: origin, Now: w.now}))
 	sessionKeys := session.NewRandomKeys()
 	for _, tenant := range []string{"minato", "shibuya"} {
