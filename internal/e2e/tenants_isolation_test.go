@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
@@ -193,6 +194,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 	maps.Copy(matrix[config.RoleIssuer], signingMatrix())
 	t.Run("one browser", n.shareABrowser)
 	t.Run("status", n.statusApart)
+	t.Run("paths that lead astray", n.strayPaths)
 	for _, role := range isolatedRoles {
 		routes := n.routes(t, role)
 		for name := range matrix[role] {
@@ -214,6 +216,32 @@ func TestTenantsAreIsolated(t *testing.T) {
 					t.Run(a.name, func(t *testing.T) { n.check(t, a.prepare(t, n)) })
 				}
 			})
+		}
+	}
+}
+
+// strayPaths asks for an offer of a by way of b, whose path is what that of a
+// begins with.
+func (n *neighbours) strayPaths(t *testing.T) {
+	t.Parallel()
+	link, err := openid4vci.ParseOfferLink(n.a.vouch(t, map[string]any{"by_reference": true}).Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := n.b.section(config.RoleIssuer)
+	offer := strings.TrimPrefix(link.URI, section.Origin) // with a slash in front
+	accepted(t, "the right address", n.a.send(t, http.MethodGet, section.Origin+offer, nil, nil))
+	id := offer[strings.LastIndex(offer, "/")+1:]
+	for _, path := range []string{
+		section.Path + "/.." + offer, section.Path + "/%2e%2e" + offer, section.Path + "/." + offer, section.Path + offer,
+		section.Path + "/" + offer, section.Path + "/offers/..%2f.." + strings.ReplaceAll(offer, "/", "%2f"),
+		section.Path + "%2f.." + offer, section.Path + "mi/offers/" + id + "/", section.Path + "/offers/" + id,
+		"/.well-known/offers" + section.Path + "/" + id, "//" + strings.TrimPrefix(offer, "/"), strings.ToUpper(offer),
+	} {
+		if a := n.a.send(t, http.MethodGet, section.Origin+path, nil, nil); a.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		} else {
+			n.nothingOfA(t, a)
 		}
 	}
 }
