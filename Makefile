@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 FUZZTIME ?= 10s
 
-.PHONY: all build build-pkcs11 demo test check deps unit race fuzz node
+.PHONY: all build build-pkcs11 demo test check deps unit race fuzz node bench-cascade kill-cascade
 
 all: build
 
@@ -30,6 +30,16 @@ check:
 
 deps:
 	./scripts/deps.sh
+
+# The cascade against a revocation list of a million entries and as many live
+# credentials, in SQLite and PostgreSQL; prints progress, rates and peak memory.
+bench-cascade:
+	TEGATA_CASCADE_ENTRIES=$${TEGATA_CASCADE_ENTRIES:-1000000} $(GO) test ./issuer -run '^$$' -bench '^BenchmarkCascade$$' -benchtime 1x -timeout 90m
+
+# Import and publication killed 500 times on each database; make test does it
+# 12 times.
+kill-cascade:
+	TEGATA_CASCADE_KILLS=$${TEGATA_CASCADE_KILLS:-500} $(GO) test ./issuer -run '^TestCascadeKill$$' -v -timeout 60m
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh

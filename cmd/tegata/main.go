@@ -19,6 +19,8 @@ usage:
   tegata check --config FILE     report every fault of a configuration without running it
   tegata doctor --config FILE    look at a running deployment as a wallet would, and say how to put it right
                                  (or --issuer, --verifier, --provider with a URL; --roots, --json, and more with -h)
+  tegata status verify --config FILE
+                                 compare the status lists that are published with the database, bit by bit
   tegata csr --config FILE --key NAME --organization-id NUMBER
                                  print a certificate signing request for a key, such as issuer.keys.sd_jwt;
                                  --generate makes the key file first (more with -h)
@@ -53,6 +55,8 @@ func run(ctx context.Context, args []string) int {
 		return runCheck(ctx, args[1:])
 	case "doctor":
 		return runDoctor(ctx, args[1:])
+	case "status":
+		return runStatus(ctx, args[1:])
 	case "csr":
 		return runCSR(args[1:])
 	case "card":

@@ -72,6 +72,15 @@ func VerifyCWT(ctx context.Context, token []byte, uri string, policy *trust.Poli
 	return t, nil
 }
 
+// VerifyCWTWithKey is [VerifyWithKey] for a token in CWT form.
+func VerifyCWTWithKey(token []byte, uri string, pub crypto.PublicKey, now time.Time) (*Token, error) {
+	u, err := parseCWT(token)
+	if err != nil {
+		return nil, err
+	}
+	return finishCWT(u, pub, uri, now)
+}
+
 // tagCWT is the tag of RFC 8392 section 6 as it is encoded: 61 in two bytes.
 const tagCWT = "\xd8\x3d"
 

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -144,6 +145,16 @@ func Verify(ctx context.Context, token, uri string, policy *trust.Policy, now ti
 	}
 	t.Chain = chain
 	return t, nil
+}
+
+// VerifyWithKey is [Verify] for those who know the signer's key by other means
+// than a certificate, as the issuer itself does. The token's Chain is nil.
+func VerifyWithKey(token, uri string, pub crypto.PublicKey, now time.Time) (*Token, error) {
+	u, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	return finish(u, pub, uri, now)
 }
 
 func parseToken(token string) (*jose.Unverified, error) {
