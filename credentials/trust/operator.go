@@ -130,7 +130,7 @@ func (c *OperatorChecker) Status(ctx context.Context, ref CertRef) (CertStatus, 
 		return CertStatus{}, err
 	}
 	if ref.Certificate == nil {
-		return CertStatus{}, fail(ReasonConfiguration, "an operator can be asked about a certificate or a handle of its own only")
+		return CertStatus{}, fail(ReasonRevocationUnavailable, "neither the certificate nor the platform operator's handle was kept")
 	}
 	return c.cache.status(ctx, ref.key(), func(ctx context.Context) (CertStatus, error) {
 		return c.ask(ctx, OperatorQuestion{Certificate: ref.Certificate})

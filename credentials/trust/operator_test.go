@@ -108,7 +108,7 @@ func TestNegOperator(t *testing.T) {
 		{name: "ends before it begins", spoil: edit(func(a *trust.OperatorAnswer) { a.NextUpdate = a.ThisUpdate.Add(-time.Second) }), want: trust.ReasonRevocationInvalid},
 		{name: "out of reach", spoil: func(w *operatorWorld) { w.err = errors.New("down") }, want: trust.ReasonRevocationUnavailable},
 		{name: "malformed", spoil: func(w *operatorWorld) { w.err = &trust.Error{Reason: trust.ReasonRevocationInvalid} }, want: trust.ReasonRevocationInvalid},
-		{name: "neither certificate nor handle", spoil: func(w *operatorWorld) { w.ref.Certificate = nil }, want: trust.ReasonConfiguration},
+		{name: "neither certificate nor handle", spoil: func(w *operatorWorld) { w.ref.Certificate = nil }, want: trust.ReasonRevocationUnavailable},
 		{name: "no serial number", spoil: func(w *operatorWorld) { w.ref.Serial = new(big.Int) }, want: trust.ReasonConfiguration},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -43,6 +43,10 @@ type Options struct {
 	// AllowedHosts lists host:port pairs that the operator set and that may
 	// be anywhere, private networks and other ports than 443 included.
 	AllowedHosts []string
+	// AllowPlain lists host:port pairs that the operator set and that may be
+	// asked by http, because what comes from there is signed and is verified:
+	// OCSP responders and revocation lists. They may be anywhere.
+	AllowPlain []string
 	// MaxBytes limits the body.
 	MaxBytes int64
 	// Timeout bounds everything from waiting for a free place to the last

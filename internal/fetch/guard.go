@@ -56,15 +56,19 @@ func public(addr netip.Addr) bool {
 type guard struct {
 	loopback map[string]bool // host:port as in the URL
 	operator map[string]bool
+	plain    map[string]bool
 	dialer   net.Dialer
 }
 
 func newGuard(o Options) (*guard, error) {
-	g := &guard{loopback: map[string]bool{}, operator: map[string]bool{}, dialer: net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}}
+	g := &guard{
+		loopback: map[string]bool{}, operator: map[string]bool{}, plain: map[string]bool{},
+		dialer: net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second},
+	}
 	for _, list := range []struct {
 		entries []string
 		set     map[string]bool
-	}{{o.AllowLoopback, g.loopback}, {o.AllowedHosts, g.operator}} {
+	}{{o.AllowLoopback, g.loopback}, {o.AllowedHosts, g.operator}, {o.AllowPlain, g.plain}} {
 		for _, entry := range list.entries {
 			host, port, err := net.SplitHostPort(entry)
 			if number, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || host == "" || number == 0 {
@@ -95,6 +99,11 @@ func (c *Client) Allows(rawURL string) error {
 
 func (g *guard) check(u *url.URL) error {
 	switch {
+	case u.Scheme == "http" && g.plain[hostPort(u)]:
+		if u.User == nil && u.Opaque == "" {
+			return nil
+		}
+		return blocked("the URL has user information or no host")
 	case u.Scheme != "https":
 		return blocked("the scheme is not https")
 	case u.User != nil:
@@ -143,6 +152,9 @@ func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = "443"
+		if u.Scheme == "http" {
+			port = "80"
+		}
 	}
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
@@ -170,7 +182,7 @@ func (g *guard) admit(target string, addr netip.Addr) error {
 	switch {
 	case addr.IsMulticast() || addr.IsUnspecified():
 		return blocked("the host resolves to an address that is not a host's")
-	case g.operator[target], g.loopback[target] && addr.IsLoopback(), public(addr):
+	case g.operator[target], g.plain[target], g.loopback[target] && addr.IsLoopback(), public(addr):
 		return nil
 	}
 	return blocked("the host resolves to an address that is not public")
