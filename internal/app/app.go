@@ -115,11 +115,14 @@ func (a *App) sessions(role, tenant string) *session.Store {
 // were set by the operator; the addresses of all other requests came from
 // messages.
 func (a *App) client(purpose string, maxBytes int64, hosts ...string) (*fetch.Client, error) {
-	return fetch.New(fetch.Options{
-		Purpose: purpose, MaxBytes: maxBytes, ExtraRoots: a.roots,
-		AllowLoopback: a.cfg.Outbound.AllowLoopback, AllowedHosts: hosts, Now: a.opt.Now,
-		Tracer: a.tracing.Tracer(),
-	})
+	return a.newClient(fetch.Options{Purpose: purpose, MaxBytes: maxBytes, AllowedHosts: hosts})
+}
+
+// newClient adds to the options what is the same for every client.
+func (a *App) newClient(o fetch.Options) (*fetch.Client, error) {
+	o.ExtraRoots, o.AllowLoopback = a.roots, a.cfg.Outbound.AllowLoopback
+	o.Now, o.Tracer = a.opt.Now, a.tracing.Tracer()
+	return fetch.New(o)
 }
 
 // Run serves until ctx ends, drains, and closes the stores. It returns nil

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -21,7 +19,6 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/audit"
-	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer"
 	"github.com/tegata-id/tegata/issuer/evidence"
@@ -39,9 +36,13 @@ const (
 	defaultStatusWindow = 5 * time.Minute
 	defaultRecheck      = time.Hour
 	defaultCRLRefresh   = time.Hour
-	offerLifetime       = 10 * time.Minute
 	// maxOpenIDAnswer limits what is read of an OpenID provider, in bytes.
 	maxOpenIDAnswer = 128 << 10
+	// defaultStatusRefresh is how often the status by OCSP and of platform
+	// operators has news. Their clocks may be ahead by statusClockSkew.
+	defaultStatusRefresh = 15 * time.Minute
+	statusClockSkew      = time.Minute
+	offerLifetime        = 10 * time.Minute
 	// batchesPerGrant lets a wallet ask again after a lost response.
 	batchesPerGrant = 3
 )
@@ -104,14 +105,15 @@ func (a *App) buildIssuer(t *tenant) error {
 	if batch == 0 {
 		batch = defaultBatchSize
 	}
-	t.revocation = check.checker
+	t.revocation = check.status.lists
 	sessions := a.sessions(t.Role, tenant)
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
 		Configurations: issuer.Identity(), Signers: signers, Sessions: sessions,
 		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked},
 		StatusLists: publisher, StatusWindow: window,
-		Revocations: check.checker, CRLs: check.checker, CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh), JPKIAnchors: check.anchors, Secret: secret,
+		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
+		JPKIAnchors: check.anchors, Secret: secret,
 		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
 		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),
 		RecheckInterval: c.JPKI.RecheckInterval.Or(defaultRecheck),
@@ -226,7 +228,7 @@ func (a *App) issuerKeys(c *config.Issuer) (map[credentials.Format]issuer.Signer
 // jpkiCheck is how an issuer checks JPKI certificates.
 type jpkiCheck struct {
 	anchors []trust.Anchor
-	checker *trust.CRLChecker
+	status  *revocationStatus
 	policy  *trust.Policy
 	// cards is nil except in mode test.
 	cards oauth.TestCards
@@ -254,10 +256,10 @@ func (a *App) evidence(t *tenant, c *config.JPKI) (*jpkiCheck, error) {
 	if testJPKI != nil && a.cfg.Mode == config.ModeTest {
 		check.cards = &testCards{jpki: testJPKI, cards: map[string]*jpkitest.Card{}}
 	}
-	if check.checker, err = a.crlChecker(t, c, check.anchors); err != nil {
+	if check.status, err = a.revocationStatus(t, c, check.anchors); err != nil {
 		return nil, err
 	}
-	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: check.checker, Now: a.opt.Now}
+	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: trust.CheckedBy(check.status.StatusChecker), Now: a.opt.Now}
 	return check, check.policy.Validate()
 }
 
@@ -267,61 +269,6 @@ func (a *App) throwaway(t *tenant) (*jpkitest.JPKI, error) {
 	return share(&a.shared, t, "throwaway JPKI of "+t.Name(), func() (*jpkitest.JPKI, error) {
 		return jpkitest.New(jpkitest.Options{Now: a.opt.Now})
 	})
-}
-
-// crlChecker looks certificates up in revocation lists. Tenants that get the
-// same lists share it.
-func (a *App) crlChecker(t *tenant, c *config.JPKI, anchors []trust.Anchor) (*trust.CRLChecker, error) {
-	refresh := c.CRLRefresh.Or(defaultCRLRefresh)
-	name := fmt.Sprintf("revocation lists from %s every %s under %s", c.CRLURL, refresh, anchorsName(anchors))
-	return share(&a.shared, t, name, func() (*trust.CRLChecker, error) {
-		var source trust.CRLSource
-		if c.Throwaway {
-			testJPKI, err := a.throwaway(t)
-			if err != nil {
-				return nil, err
-			}
-			source = testJPKI.CRLSource()
-		} else {
-			var err error
-			if source, err = a.crlSource(c.CRLURL); err != nil {
-				return nil, err
-			}
-		}
-		checker := trust.NewCRLChecker(source, a.opt.Now)
-		checker.RefreshAfter = refresh
-		return checker, nil
-	})
-}
-
-// crlSource gets revocation lists from where the operator says. The partitions
-// of JPKI are directory names and have no address of their own.
-func (a *App) crlSource(base string) (trust.CRLSource, error) {
-	u, err := url.Parse(base)
-	if err != nil {
-		return nil, fmt.Errorf("crl_url: %w", err)
-	}
-	host := u.Host
-	if u.Port() == "" {
-		host += ":443"
-	}
-	client, err := a.client("revocation lists", trust.MaxCRLSize, host)
-	if err != nil {
-		return nil, err
-	}
-	return trust.CRLSourceFunc(func(ctx context.Context, ca *x509.Certificate, partition string) ([]byte, error) {
-		target := base + "/" + hex.EncodeToString(ca.SubjectKeyId) + "/" + url.PathEscape(partition)
-		response, err := client.Get(ctx, target, "application/pkix-crl")
-		if err != nil {
-			// The address has the partition in it, which tells a municipality.
-			var status *fetch.StatusError
-			if errors.As(err, &status) {
-				return nil, fmt.Errorf("revocation list: status %d", status.Response.Status)
-			}
-			return nil, errors.New("revocation list could not be fetched")
-		}
-		return response.Body, nil
-	}), nil
 }
 
 // statusSigner signs status lists with the keys of a role.

@@ -47,6 +47,7 @@ func (k *checker) checkAnchors() {
 		case t.Issuer != nil:
 			k.anchorList(t.File, t.Name()+".wallet_providers", trust.ProfileWalletProvider, t.Issuer.WalletProviders)
 			k.jpkiAnchors(t)
+			k.checkRevocation(t)
 		case t.Verifier != nil:
 			k.anchorList(t.File, t.Name()+".issuers", trust.ProfileSDJWTIssuer, t.Verifier.Issuers)
 		}

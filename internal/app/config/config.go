@@ -226,7 +226,19 @@ type OpenID struct {
 	ACRValues []string `yaml:"acr_values"`
 }
 
-// JPKI says how JPKI certificates are checked.
+// Values of the fields of [JPKI].
+const (
+	NonceRequired = "required"
+	NonceOptional = "optional"
+	NonceNone     = "none"
+	HashSHA256    = "sha256"
+	HashSHA1      = "sha1"
+	UseFresh      = "use_fresh"
+	HardFail      = "hard_fail"
+)
+
+// JPKI says how JPKI certificates are checked. At least one way to look up
+// revocation is needed.
 type JPKI struct {
 	// SignatureAnchors are the CAs of signature certificates.
 	SignatureAnchors []Anchor `yaml:"signature_anchors"`
@@ -237,8 +249,33 @@ type JPKI struct {
 	// which "/", the hexadecimal key identifier of the CA, "/" and the
 	// percent-encoded name of the partition are added.
 	CRLURL string `yaml:"crl_url"`
+	// CRLFolder is a folder with the revocation lists, in place of CRLURL: the
+	// same names below it, with ".crl" at their ends.
+	CRLFolder string `yaml:"crl_folder"`
 	// CRLRefresh is how long a list serves before a newer one is asked for.
 	CRLRefresh Duration `yaml:"crl_refresh"`
+	// OCSPURL is the OCSP responder for all anchors, by https, or by http where
+	// nobody listens: requests name serial numbers. It is asked before the
+	// platform operator and revocation lists.
+	OCSPURL string `yaml:"ocsp_url"`
+	// OCSPNonce says whether responses have to return the nonce: required,
+	// which is the default, optional or none.
+	OCSPNonce string `yaml:"ocsp_nonce"`
+	// OCSPHash is the hash that requests name certificates with: sha256, which
+	// is the default, or sha1.
+	OCSPHash string `yaml:"ocsp_hash"`
+	// OperatorURL is where a platform operator answers questions about single
+	// certificates in JSON, by https. It is asked before revocation lists.
+	OperatorURL string `yaml:"operator_url"`
+	// OperatorToken is a file with the bearer token for the operator.
+	OperatorToken string `yaml:"operator_token_file"`
+	// StatusRefresh is how long an answer by OCSP or of the operator serves
+	// before it is asked for again.
+	StatusRefresh Duration `yaml:"status_refresh"`
+	// OnUnavailable is use_fresh, which is the default: while nothing newer can
+	// be had, what is at hand serves until it ends; or hard_fail: nothing is
+	// issued from the moment that something newer was due.
+	OnUnavailable string `yaml:"on_unavailable"`
 	// RecheckInterval is how often live credentials are matched with the lists.
 	RecheckInterval Duration `yaml:"recheck_interval"`
 	// Throwaway makes a test JPKI inside the process, with test persons and

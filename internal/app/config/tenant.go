@@ -218,14 +218,46 @@ func (j *JPKI) check(mode Mode, f faults) {
 	switch {
 	case j.Throwaway && mode == ModeProduction:
 		f.add("jpki.throwaway", "not in mode production")
-	case j.Throwaway && (len(j.SignatureAnchors) > 0 || j.CRLURL != ""):
-		f.add("jpki.throwaway", "not together with signature_anchors and crl_url")
+	case j.Throwaway && (len(j.SignatureAnchors) > 0 || j.LooksUp()):
+		f.add("jpki.throwaway", "not together with signature_anchors, crl_url, crl_folder, ocsp_url and operator_url")
 	case j.Throwaway:
 	case len(j.SignatureAnchors) == 0:
 		f.add("jpki.signature_anchors", "at least one is needed")
-	case !strings.HasPrefix(j.CRLURL, "https://"):
-		f.add("jpki.crl_url", "an https URL is needed, because nothing is issued on a certificate that may be revoked")
+	case !j.LooksUp():
+		f.add("jpki", "crl_url, crl_folder, ocsp_url or operator_url is needed, because nothing is issued on a certificate that may be revoked")
 	}
+	if j.CRLURL != "" && j.CRLFolder != "" {
+		f.add("jpki.crl_folder", "not together with crl_url")
+	}
+	if j.CRLURL != "" && !strings.HasPrefix(j.CRLURL, "https://") {
+		f.add("jpki.crl_url", "an https URL is needed, because it names municipalities")
+	}
+	if j.OCSPURL != "" && !strings.HasPrefix(j.OCSPURL, "https://") && !strings.HasPrefix(j.OCSPURL, "http://") {
+		f.add("jpki.ocsp_url", "an https or http URL is needed")
+	}
+	if j.OperatorURL != "" && !strings.HasPrefix(j.OperatorURL, "https://") {
+		f.add("jpki.operator_url", "an https URL is needed, because nothing else shows that the answers are the operator's")
+	}
+	if (j.OperatorURL != "") != (j.OperatorToken != "") {
+		f.add("jpki.operator_token_file", "needed with operator_url and only there")
+	}
+	for _, choice := range []struct {
+		field, value string
+		values       []string
+	}{
+		{"ocsp_nonce", j.OCSPNonce, []string{NonceRequired, NonceOptional, NonceNone}},
+		{"ocsp_hash", j.OCSPHash, []string{HashSHA256, HashSHA1}},
+		{"on_unavailable", j.OnUnavailable, []string{UseFresh, HardFail}},
+	} {
+		if choice.value != "" && !slices.Contains(choice.values, choice.value) {
+			f.add("jpki."+choice.field, "one of %s", strings.Join(choice.values, ", "))
+		}
+	}
+}
+
+// LooksUp reports whether a way to look up revocation is named.
+func (j *JPKI) LooksUp() bool {
+	return j.CRLURL != "" || j.CRLFolder != "" || j.OCSPURL != "" || j.OperatorURL != ""
 }
 
 // appScheme is https or the scheme of an app, which has a hyphen or a dot in it
@@ -251,7 +283,7 @@ func (t *Tenant) paths() []*string {
 	}
 	switch {
 	case t.Issuer != nil:
-		paths = append(paths, &t.Issuer.AdminToken, &t.Issuer.Secret)
+		paths = append(paths, &t.Issuer.AdminToken, &t.Issuer.Secret, &t.Issuer.JPKI.CRLFolder, &t.Issuer.JPKI.OperatorToken)
 		anchors(t.Issuer.WalletProviders)
 		for n := range t.Issuer.Wallets {
 			paths = append(paths, &t.Issuer.Wallets[n].Provider)
@@ -266,11 +298,13 @@ func (t *Tenant) paths() []*string {
 	return paths
 }
 
-// Files returns the files that the section names, each once, sorted.
+// Files returns the files that the section names, each once, sorted. The folder
+// of revocation lists is none.
 func (t *Tenant) Files() []string {
 	var files []string
 	for _, path := range t.paths() {
-		if *path != "" {
+		folder := t.Issuer != nil && path == &t.Issuer.JPKI.CRLFolder
+		if *path != "" && !folder {
 			files = append(files, *path)
 		}
 	}

@@ -239,10 +239,13 @@ func TestCheck(t *testing.T) {
 			d.cfg.Issuer.WalletProviders[0].File = d.anchorFile(d.ca(trusttest.CAOptions{NotBefore: d.now.Add(-1000 * time.Hour), Lifetime: 24 * time.Hour}))
 			d.save()
 		}, report.Fault, "issuer.wallet_providers[0]", "expired"},
-		"roots missing":        {func(d *deployment) { _ = os.Remove(d.cfg.Outbound.Roots) }, report.Fault, "outbound.roots_file", "no such file"},
-		"loopback not allowed": {func(d *deployment) { d.cfg.Outbound.AllowLoopback = nil; d.save() }, report.Fault, "outbound.allow_loopback", "issuer"},
-		"allow-list malformed": {func(d *deployment) { d.cfg.Outbound.AllowLoopback = []string{"localhost"}; d.save() }, report.Fault, "outbound.allow_loopback", "host:port"},
-		"no anchors of JPKI":   {func(d *deployment) { d.cfg.Issuer.JPKI.Throwaway = false; d.save() }, report.Fault, "issuer.jpki.signature_anchors", "needed"},
+		"roots missing":          {func(d *deployment) { _ = os.Remove(d.cfg.Outbound.Roots) }, report.Fault, "outbound.roots_file", "no such file"},
+		"loopback not allowed":   {func(d *deployment) { d.cfg.Outbound.AllowLoopback = nil; d.save() }, report.Fault, "outbound.allow_loopback", "issuer"},
+		"allow-list malformed":   {func(d *deployment) { d.cfg.Outbound.AllowLoopback = []string{"localhost"}; d.save() }, report.Fault, "outbound.allow_loopback", "host:port"},
+		"no anchors of JPKI":     {func(d *deployment) { d.cfg.Issuer.JPKI.Throwaway = false; d.save() }, report.Fault, "issuer.jpki.signature_anchors", "needed"},
+		"token of the operator":  {func(d *deployment) { d.cfg.Issuer.JPKI.OperatorToken = d.path("nobody.token"); d.save() }, report.Fault, "issuer.jpki.operator_token_file", "no such file"},
+		"no folder of lists":     {func(d *deployment) { d.cfg.Issuer.JPKI.CRLFolder = d.path("nowhere"); d.save() }, report.Fault, "issuer.jpki.crl_folder", "no such file"},
+		"no lists in the folder": {func(d *deployment) { d.cfg.Issuer.JPKI.CRLFolder = t.TempDir(); d.save() }, report.Fault, "issuer.jpki.crl_folder", "no revocation list"},
 		"JPKI anchor of no JPKI": {func(d *deployment) {
 			d.cfg.Issuer.JPKI = config.JPKI{CRLURL: "https://crl.example", SignatureAnchors: []config.Anchor{{File: d.anchorFile(d.ca(trusttest.CAOptions{}))}}}
 			d.save()
@@ -280,6 +283,22 @@ func TestCheckProduction(t *testing.T) {
 	} {
 		if !named(r, report.Fault, want[0], want[1]) {
 			t.Errorf("no fault about %s at %s in\n%s", want[1], want[0], text(r))
+		}
+	}
+}
+
+// TestCheckOCSPInClear warns of an OCSP responder that is asked by http.
+func TestCheckOCSPInClear(t *testing.T) {
+	t.Parallel()
+	nation, err := jpkitest.New(jpkitest.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, warnings := range map[string]int{"http://ocsp.example": 1, "https://ocsp.example": 0} {
+		d := newDeployment(t, sandbox.Options{SignatureAnchors: nation.Anchors(jpki.Signature), JPKI: config.JPKI{OCSPURL: address}})
+		r := check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now})
+		if r.Count(report.Warning) != warnings || r.Count(report.Fault) != 0 || named(r, report.Warning, "issuer.jpki.ocsp_url", "read") != (warnings == 1) {
+			t.Errorf("%s:\n%s", address, text(r))
 		}
 	}
 }

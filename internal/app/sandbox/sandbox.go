@@ -163,7 +163,7 @@ func (s *Sandbox) write(w *writer, cas *authorities, addresses []string, o Optio
 			file := w.certificate(fmt.Sprintf("jpki-signature-%d", i), anchor.Certificate)
 			c.Issuer.JPKI.SignatureAnchors = append(c.Issuer.JPKI.SignatureAnchors, config.Anchor{File: file, Jurisdiction: "JP"})
 		}
-	} else if o.JPKI.CRLURL == "" {
+	} else if !o.JPKI.LooksUp() {
 		c.Issuer.JPKI.Throwaway = true
 	}
 
