@@ -87,10 +87,7 @@ func keyFaults(time.Time) ([]pathFault, error) {
 	public := func(n *big.Int, e int) pathSpec {
 		return pathSpec{leafSigner: publicOnly{&rsa.PublicKey{N: n, E: e}}}
 	}
-	odd := new(big.Int).Rsh(good.N, 3)
-	odd.SetBit(odd, 0, 1)
-	long := new(big.Int).Lsh(good.N, 4104-2048)
-	long.SetBit(long, 0, 1)
+	odd, long := withoutSmallFactor(new(big.Int).Lsh(good.N, 4)), withoutSmallFactor(new(big.Int).Lsh(good.N, 4104-2048))
 	honest := pathSpec{leafSigner: good}
 	sha1 := func(alg x509.SignatureAlgorithm) edit {
 		return func(c *x509.Certificate) { c.SignatureAlgorithm = alg }
@@ -137,15 +134,31 @@ func smallFactor() *big.Int {
 	return n
 }
 
-// roca is a number of 2048 bits that is a power of 65537 modulo the product of
-// all odd primes up to 167, as moduli of such chips are.
-func roca() *big.Int {
+// smallPrimes is the product of all odd primes up to 167.
+func smallPrimes() *big.Int {
 	product := big.NewInt(1)
 	for n := int64(3); n <= 167; n += 2 {
 		if p := big.NewInt(n); p.ProbablyPrime(8) {
 			product.Mul(product, p)
 		}
 	}
+	return product
+}
+
+// withoutSmallFactor returns the next odd number from n on that no prime up to
+// 167 divides, so that nothing but its length is wrong with it.
+func withoutSmallFactor(n *big.Int) *big.Int {
+	n.SetBit(n, 0, 1)
+	for one, product := big.NewInt(1), smallPrimes(); new(big.Int).GCD(nil, nil, n, product).Cmp(one) != 0; {
+		n.Add(n, big.NewInt(2))
+	}
+	return n
+}
+
+// roca is a number of 2048 bits that is a power of 65537 modulo the product of
+// all odd primes up to 167, as moduli of such chips are.
+func roca() *big.Int {
+	product := smallPrimes()
 	product.Lsh(product, 1) // to keep it odd
 	n := new(big.Int).Exp(big.NewInt(65537), big.NewInt(12345), product)
 	k := new(big.Int).Div(new(big.Int).Lsh(big.NewInt(3), 2046), product)
