@@ -31,6 +31,8 @@ func TestBrowser(t *testing.T) {
 
 func issuerPages(t *testing.T, w *browserWorld, chromium context.Context) {
 	t.Run("issue and go back", func(t *testing.T) { testIssue(t, w, newBrowserPage(t, chromium)) })
+	t.Run("sign with an app", func(t *testing.T) { testSign(t, w, newBrowserPage(t, chromium)) })
+	t.Run("sign with an app on another device", func(t *testing.T) { testSignElsewhere(t, w, newBrowserPage(t, chromium)) })
 	t.Run("keyboard only", func(t *testing.T) {
 		p := newBrowserPage(t, chromium)
 		_, err := w.accept(t, p, func() {

@@ -51,7 +51,7 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := sandbox.New(dir, sandbox.Options{Now: time.Now(), BatchSize: 4, StatusWindow: time.Second})
+	box, err := sandbox.New(dir, sandbox.Options{Now: time.Now(), BatchSize: 4, StatusWindow: time.Second, JPKI: config.JPKI{OtherDevice: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
