@@ -71,6 +71,10 @@ func TestOpenID(t *testing.T) {
 	callback := b.submit(t, p, "review-form", approve).url
 	var token openid4vci.TokenResponse
 	c.token(t, c.tokenForm(callback.Query().Get("code")), nil).read(t, &token)
+	if got := c.credential(t, token.AccessToken, c.credentialRequest(t, 1), nil).credentials(t); len(got) != 1 {
+		t.Errorf("%d credentials", len(got))
+	}
+	d.wantKind(t, "openid-connect")
 	b.open(t, back).want(t, http.StatusBadRequest, "invalid_request")
 
 	t.Run("the person says no", func(t *testing.T) {

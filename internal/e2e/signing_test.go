@@ -33,8 +33,8 @@ func TestSignerApp(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, deployOptions{sameDevice: true})
 	app, file := d.signer(t, "hanako")
-	b := d.newBrowser(t)
-	p := b.open(t, d.newClient(t).request(t))
+	c, b := d.newClient(t), d.newBrowser(t)
+	p := b.open(t, c.request(t))
 	link := p.attribute("open-signer", "href")
 	if !strings.HasPrefix(link, "tegata-sign://?request_uri=https%3A%2F%2F") {
 		t.Fatalf("link %q", link)
@@ -69,9 +69,8 @@ func TestSignerApp(t *testing.T) {
 	if p.text("person-name") != "山田　花子" || b.cookie(t, d.box.Issuer) == before {
 		t.Fatalf("no review page: %d %s", p.status, p.text("oauth-error-description"))
 	}
-	if q := b.submit(t, p, "review-form", approve).url.Query(); !q.Has("code") {
-		t.Errorf("callback %v", q)
-	}
+	c.token(t, c.tokenForm(b.submit(t, p, "review-form", approve).url.Query().Get("code")), nil).read(t, &struct{}{})
+	d.wantKind(t, "jpki-signature")
 	b.open(t, done.ReturnURI).want(t, http.StatusBadRequest, "invalid_request")
 	// Another device is not allowed here.
 	for _, path := range []string{"/login/jpki", "/login/device", "/login/code"} {
@@ -108,8 +107,8 @@ func TestOtherDevice(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, deployOptions{})
 	app, file := d.signer(t, "hanako")
-	b := d.newBrowser(t)
-	p := b.open(t, d.newClient(t).request(t))
+	c, b := d.newClient(t), d.newBrowser(t)
+	p := b.open(t, c.request(t))
 	if !strings.Contains(p.body, `id="other-device-warning"`) {
 		t.Error("the page does not warn of fraud")
 	}
@@ -144,7 +143,20 @@ func TestOtherDevice(t *testing.T) {
 		t.Errorf("code in another browser: %d", got.status)
 	}
 	if p = b.submit(t, p, "code-form", url.Values{"code": {done.Code}}); p.text("person-name") != "山田　花子" {
-		t.Errorf("honest twin: %d %s", p.status, p.text("oauth-error-description"))
+		t.Fatalf("honest twin: %d %s", p.status, p.text("oauth-error-description"))
+	}
+	// The lower assurance is on record.
+	c.token(t, c.tokenForm(b.submit(t, p, "review-form", approve).url.Query().Get("code")), nil).read(t, &struct{}{})
+	d.wantKind(t, "jpki-signature-other-device")
+}
+
+// wantKind fails the test unless every grant rests on evidence of the kind, and
+// there is one.
+func (d *deployment) wantKind(t *testing.T, kind string) {
+	t.Helper()
+	all, right := d.query(t, `SELECT COUNT(*) FROM grants`), d.query(t, `SELECT COUNT(*) FROM grants WHERE evidence_kind = $1`, kind)
+	if all == 0 || all != right {
+		t.Errorf("%d of %d grants rest on %s", right, all, kind)
 	}
 }
 

@@ -296,6 +296,7 @@ func TestNegSignedData(t *testing.T) {
 		{"two digests in one", false, swap(oidMessageDigest, attribute(oidMessageDigest, octets([]byte{0}), octets(digestOf(content))))},
 		{"digest without value", false, swap(oidMessageDigest, attribute(oidMessageDigest))},
 		{"attribute with trailing octets", false, add(sequence(oid(oidCapabilities), tlv(cbasn1.SET, null), null))},
+		{"other attribute without value", false, add(attribute(oidCapabilities))},
 		{"other attribute twice", false, add(attribute(oidCapabilities, null), attribute(oidCapabilities, sequence()))},
 		{"signing time that is none", false, add(attribute(oidSigningTime, tlv(cbasn1.UTCTime, []byte("261323140000Z"))))},
 		{"two signing times", false, add(attribute(oidSigningTime, tlv(cbasn1.UTCTime, []byte("261123140000Z")), tlv(cbasn1.UTCTime, []byte("261123140001Z"))))},
