@@ -155,7 +155,7 @@ func (h *handler) encodePage(c echo.Context, err error) {
 	var e *Error
 	other := errors.As(err, &e) && e.Code == CodeOtherSession
 	answer := httpd.AsError(asHTTP(err))
-	httpd.NoteError(c, answer.Code, answer.Cause)
+	httpd.NoteError(c, answer)
 	data := h.data()
 	data.Error, data.Description, data.OtherSession = answer.Code, answer.Description, other
 	if renderErr := h.render(c, answer.Status, web.Error, data); renderErr != nil {

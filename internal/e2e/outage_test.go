@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"database/sql"
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
@@ -32,8 +33,12 @@ func TestRedisAway(t *testing.T) {
 	c.push(t, c.parForm(), nil).unavailable(t, "/par")
 	c.token(t, c.tokenForm(code), nil).unavailable(t, "/token")
 	c.credential(t, token, []byte("{}"), nil).unavailable(t, "/credential")
-	if p := d.newBrowser(t).open(t, d.endpoint("/authorize?client_id=x&request_uri=urn:ietf:params:oauth:request_uri:x")); p.status != http.StatusServiceUnavailable {
-		t.Errorf("/authorize: %d", p.status)
+	b := d.newBrowser(t)
+	for what, p := range map[string]*page{
+		"/authorize": b.open(t, d.endpoint("/authorize?client_id=x&request_uri=urn:ietf:params:oauth:request_uri:x")),
+		"/start":     b.post(t, d.box.Verifier+"/start", url.Values{"preset": {"adult"}, "flow": {"same_device"}}),
+	} {
+		(&answer{p.status, p.header, []byte(p.body)}).unavailable(t, what)
 	}
 	for _, path := range []string{"/.well-known/openid-credential-issuer", "/.well-known/oauth-authorization-server", list} {
 		if a := d.send(t, http.MethodGet, d.endpoint(path), nil, nil); a.status != http.StatusOK {

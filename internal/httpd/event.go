@@ -51,12 +51,13 @@ func (ev *event) answered(code string) {
 	}
 }
 
-// NoteError puts an error's code and cause into the log line of the request.
-// The writers of this package do so themselves; it is for handlers that answer
-// with a page or a redirect.
-func NoteError(c echo.Context, code string, cause error) {
+// NoteError puts an error's code and cause into the log line of the request, and
+// when to try again into the header of the answer. The writers of this package
+// do so themselves; it is for handlers that answer with a page or a redirect.
+func NoteError(c echo.Context, e *Error) {
 	ev := eventOf(c)
-	ev.code, ev.cause = code, cause
+	ev.code, ev.cause = e.Code, e.Cause
+	setRetryAfter(c, e.RetryAfter)
 }
 
 type requestIDKey struct{}

@@ -315,7 +315,7 @@ func AsHTTP(err error) error {
 // encodePage answers browsers.
 func (h *Handler) encodePage(c echo.Context, err error) {
 	e := httpd.AsError(AsHTTP(err))
-	httpd.NoteError(c, e.Code, e.Cause)
+	httpd.NoteError(c, e)
 	data := pageData{Error: e.Code, Description: e.Description}
 	if renderErr := h.render(c, e.Status, web.Error, data); renderErr != nil {
 		httpd.EncodeProblem(c, renderErr)
