@@ -95,11 +95,14 @@ func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpop
 		return nil, err
 	}
 	// What follows must come last: it uses up one of the attempts.
-	if err := s.checkTxCode(ctx, secret, &c, form); err != nil {
+	counted, err := s.checkTxCode(ctx, secret, &c, form)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if c.Used {
+	case c.Used:
 		return nil, s.reused(ctx, access.GrantID, c.Token)
+	case !counted:
+		return nil, s.void(ctx, access)
 	}
 	return s.redeem(ctx, access, func(token string) error {
 		c.Used, c.Token = true, token
@@ -131,33 +134,37 @@ func (s *Server) narrow(access *Access, form Params) error {
 // pre-authorized code: otherwise whoever sees the offer could take it from the
 // person it is for. The attempt is counted before it is compared, so that no
 // number of attempts at the same time gets more than [MaxTxCodeAttempts]. If the
-// session store has lost data, and perhaps the count, the code is refused.
+// session store has lost data, and perhaps the count, counted is false: no token
+// may come of the code, even if the transaction code is right.
 //
 // A second use is only told from an attempt, and only then revokes what the
 // first one gave, if its transaction code is right too.
-func (s *Server) checkTxCode(ctx context.Context, secret string, c *preAuthorized, form Params) error {
+func (s *Server) checkTxCode(ctx context.Context, secret string, c *preAuthorized, form Params) (counted bool, err error) {
 	switch {
 	case len(c.TxCode) == 0 && !form.Has("tx_code"):
-		return nil
+		return true, nil
 	case len(c.TxCode) == 0:
-		return refuse(openid4vci.CodeInvalidRequest, "no tx_code belongs to this pre-authorized code", nil)
+		return false, refuse(openid4vci.CodeInvalidRequest, "no tx_code belongs to this pre-authorized code", nil)
 	case !form.Has("tx_code"):
-		return refuse(openid4vci.CodeInvalidRequest, "tx_code is missing", nil)
+		return false, refuse(openid4vci.CodeInvalidRequest, "tx_code is missing", nil)
 	}
 	lifetime := s.cfg.Lifetimes.PreAuthorized + s.cfg.Lifetimes.Token
 	attempts, err := s.cfg.Sessions.Count(ctx, "tx_code", secret, lifetime)
 	if err != nil {
-		return unavailable(err)
+		return false, unavailable(err)
 	}
 	trusted, err := s.cfg.Sessions.Trusts(ctx, c.Issued)
 	if err != nil {
-		return unavailable(err)
+		return false, unavailable(err)
 	}
-	if attempts > MaxTxCodeAttempts || !trusted {
-		return refuse(openid4vci.CodeInvalidGrant, badCode, nil)
+	if attempts > MaxTxCodeAttempts {
+		return false, refuse(openid4vci.CodeInvalidGrant, badCode, nil)
 	}
-	if !hmac.Equal(txDigest(secret, form.Get("tx_code")), c.TxCode) {
-		return refuse(openid4vci.CodeInvalidGrant, "the tx_code is wrong", nil)
+	switch right := hmac.Equal(txDigest(secret, form.Get("tx_code")), c.TxCode); {
+	case right:
+		return trusted, nil
+	case trusted:
+		return false, refuse(openid4vci.CodeInvalidGrant, "the tx_code is wrong", nil)
 	}
-	return nil
+	return false, refuse(openid4vci.CodeInvalidGrant, badCode, nil) // as if it were right
 }

@@ -121,6 +121,25 @@ func TestPreAuthorized(t *testing.T) {
 			t.Errorf("revoked %v", p.grants.revoked)
 		}
 	})
+	t.Run("I02 second use after the session store lost data", func(t *testing.T) {
+		t.Parallel()
+		p := newParty(t)
+		code := p.vouch(t, right, "a")
+		if _, err := p.take(t, code, "tx_code", right); err != nil {
+			t.Fatal(err)
+		}
+		p.fence.lost = p.later(time.Minute)
+		_, err := p.take(t, code, "tx_code", "000000")
+		wantCode(t, err, openid4vci.CodeInvalidGrant)
+		if len(p.grants.revoked) != 0 {
+			t.Error("a wrong transaction code revoked the grant")
+		}
+		_, err = p.take(t, code, "tx_code", right)
+		wantCode(t, err, openid4vci.CodeInvalidGrant)
+		if len(p.grants.revoked) != 1 {
+			t.Errorf("revoked %v", p.grants.revoked)
+		}
+	})
 	t.Run("O07 while the first use is in flight", func(t *testing.T) {
 		t.Parallel()
 		p := newParty(t)

@@ -135,16 +135,8 @@ func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey strin
 // whoever comes second, even at the same time, has something to revoke.
 func (s *Server) redeem(ctx context.Context, access Access, mark func(token string) error) (*openid4vci.TokenResponse, error) {
 	access.Expires = s.cfg.Now().Add(s.cfg.Lifetimes.Token)
-	err := s.cfg.Grants.Start(ctx, Grant{
-		ID: access.GrantID, Configurations: access.Configurations, Evidence: access.Evidence, Expires: access.Expires,
-	})
-	switch {
-	case errors.Is(err, ErrGrantExists):
-		return nil, s.reused(ctx, access.GrantID, "")
-	case errors.Is(err, ErrGrantRefused):
-		return nil, refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
-	case err != nil:
-		return nil, unavailable(err)
+	if err := s.startGrant(ctx, access); err != nil {
+		return nil, err
 	}
 	token := newSecret()
 	if err := mark(token); err != nil {
@@ -154,6 +146,32 @@ func (s *Server) redeem(ctx context.Context, access Access, mark func(token stri
 		return nil, unavailable(err)
 	}
 	return s.tokenResponse(token, access), nil
+}
+
+// startGrant has the database decide who is first to use a code.
+func (s *Server) startGrant(ctx context.Context, access Access) error {
+	err := s.cfg.Grants.Start(ctx, Grant{
+		ID: access.GrantID, Configurations: access.Configurations, Evidence: access.Evidence, Expires: access.Expires,
+	})
+	switch {
+	case errors.Is(err, ErrGrantExists):
+		return s.reused(ctx, access.GrantID, "")
+	case errors.Is(err, ErrGrantRefused):
+		return refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
+}
+
+// void uses up a code without giving anything for it. If it was used before,
+// which the session store may have forgotten, that comes to an end.
+func (s *Server) void(ctx context.Context, access Access) error {
+	access.Expires = s.cfg.Now()
+	if err := s.startGrant(ctx, access); err != nil {
+		return err
+	}
+	return s.reused(ctx, access.GrantID, "")
 }
 
 func (s *Server) tokenResponse(token string, access Access) *openid4vci.TokenResponse {
