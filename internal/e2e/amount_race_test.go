@@ -6,4 +6,8 @@ package e2e_test
 const (
 	rounds  = 1
 	objects = 8
+
+	// The same for each fault on each database.
+	faultObjects = 4
+	faultRacers  = 16
 )

@@ -7,4 +7,8 @@ package e2e_test
 const (
 	rounds  = 4
 	objects = 50
+
+	// The same for each fault on each database: 200 in all.
+	faultObjects = 25
+	faultRacers  = racers
 )

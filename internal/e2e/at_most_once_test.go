@@ -12,6 +12,8 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
 )
 
@@ -25,6 +27,18 @@ func repeat(t *testing.T, do func(t *testing.T)) {
 	for range rounds {
 		do(t)
 	}
+}
+
+// deployTwo runs two processes on a Redis and a database.
+func deployTwo(t *testing.T, driver, redis string) *deployment {
+	t.Helper()
+	o := deployOptions{redis: redis, patience: 20 * time.Second}
+	if driver == database.DriverPostgres {
+		o.postgres = databasetest.Shared(t)
+	}
+	d := deploy(t, o)
+	d.addReplica(t)
+	return d
 }
 
 // direct makes the deployment's client do without what holds exchanges against
@@ -58,36 +72,58 @@ const (
 )
 
 // storm has every object redeemed by racers. One of each must succeed and all
-// others be turned away. It returns the good answers.
-func (d *deployment) storm(t *testing.T, request func(object int) prepared, judge func(a *answer) verdict) []*answer {
+// others be turned away. It returns the good answers. One may be missing where
+// the machine was so slow that somebody was told to try later or lost the
+// connection; unsure is for how many objects that was so.
+func (d *deployment) storm(t *testing.T, n int, request func(object int) prepared, judge func(a *answer) verdict) (good []*answer, unsure int) {
 	t.Helper()
 	began := time.Now()
-	good := make([]*answer, objects)
-	counts := make([]atomic.Int64, objects)
-	each(objects*racers, func(i int) {
+	good = make([]*answer, n)
+	counts, postponed := make([]atomic.Int64, n), make([]atomic.Int64, n)
+	each(n*racers, func(i int) {
 		object := i / racers
-		r := request(object)
-		a, err := d.try(t, http.MethodPost, r.address, r.header, r.body)
-		if err != nil {
-			t.Error(err)
-			return
-		}
+		a := d.insist(t, request, object, &postponed[object])
 		switch judge(a) {
 		case redeemed:
 			counts[object].Add(1)
 			good[object] = a
-		case wrong:
-			t.Errorf("%d %s", a.status, a.body)
 		case turnedAway:
+		default:
+			t.Errorf("%d %s", a.status, a.body)
 		}
 	})
 	for i := range counts {
-		if n := counts[i].Load(); n != 1 {
+		later := postponed[i].Load() > 0
+		if later {
+			unsure++
+		}
+		if n := counts[i].Load(); n > 1 || n == 0 && !later {
 			t.Errorf("object %d was redeemed %d times", i, n)
 		}
 	}
-	t.Logf("%d requests in %v", objects*racers, time.Since(began).Round(time.Millisecond))
-	return good
+	t.Logf("%d requests in %v; trouble with %d objects", n*racers, time.Since(began).Round(time.Millisecond), unsure)
+	return good, unsure
+}
+
+// insist makes a request again for as long as the answer is to try later, or
+// none.
+func (d *deployment) insist(t *testing.T, request func(object int) prepared, object int, postponed *atomic.Int64) *answer {
+	t.Helper()
+	for {
+		r := request(object)
+		a, err := d.try(t, http.MethodPost, r.address, r.header, r.body)
+		switch {
+		case t.Context().Err() != nil:
+			t.Error(err)
+			return &answer{}
+		case err != nil:
+			t.Log(err)
+		case a.status != http.StatusServiceUnavailable:
+			return a
+		}
+		postponed.Add(1)
+		time.Sleep(20 * time.Millisecond) // let others ask
+	}
 }
 
 // refusedWith tells whether an answer is a refusal with one of the codes.
@@ -168,8 +204,17 @@ var formHeader = http.Header{"Content-Type": {"application/x-www-form-urlencoded
 // every kind of object that serves once.
 func TestAtMostOnce(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, deployOptions{redis: sessiontest.StartRedis(t), patience: 20 * time.Second})
-	d.addReplica(t)
+	for _, driver := range databasetest.Drivers {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			testAtMostOnce(t, driver)
+		})
+	}
+}
+
+func testAtMostOnce(t *testing.T, driver string) {
+	t.Logf("%d times %d objects of each kind, each with %d racers", rounds, objects, racers)
+	d := deployTwo(t, driver, sessiontest.StartRedis(t))
 	d.direct(t)
 	c := d.newClient(t)
 
@@ -188,7 +233,7 @@ func TestAtMostOnce(t *testing.T) {
 		repeat(t, func(t *testing.T) {
 			transactions := make([]declinable, objects)
 			each(objects, func(i int) { transactions[i] = d.declinable(t) })
-			d.storm(t, func(i int) prepared {
+			d.storm(t, objects, func(i int) prepared {
 				return prepared{transactions[i].response, formHeader, transactions[i].decline}
 			}, passOr("invalid_request"))
 		})
@@ -202,7 +247,7 @@ func (d *deployment) stormProofs(t *testing.T, c *oauthClient) {
 	token := c.offeredToken(t)
 	headers := make([]http.Header, objects)
 	each(objects, func(i int) { headers[i] = c.resourceHeaders(t, token) })
-	d.storm(t, func(i int) prepared {
+	d.storm(t, objects, func(i int) prepared {
 		return prepared{d.endpoint("/credential"), headers[i], noCredential}
 	}, func(a *answer) verdict {
 		switch {
@@ -222,7 +267,7 @@ func (d *deployment) stormPoPs(t *testing.T, c *oauthClient) {
 	t.Helper()
 	headers := make([]http.Header, objects)
 	each(objects, func(i int) { headers[i] = c.headers(t, d.endpoint("/par")) })
-	d.storm(t, func(i int) prepared {
+	d.storm(t, objects, func(i int) prepared {
 		return prepared{d.endpoint("/par"), headers[i], c.noRequest()}
 	}, func(a *answer) verdict {
 		switch {
@@ -249,7 +294,7 @@ func (d *deployment) stormCodes(t *testing.T, c *oauthClient) {
 		b.login(t, c.request(t), card)
 		headers[i] = http.Header{"Content-Type": formHeader["Content-Type"], "Cookie": {b.cookie(t, d.box.Issuer)}}
 	})
-	decided := d.storm(t, func(i int) prepared {
+	decided, _ := d.storm(t, objects, func(i int) prepared {
 		return prepared{d.endpoint("/review"), headers[i], []byte(approve.Encode())}
 	}, func(a *answer) verdict {
 		switch {
@@ -260,13 +305,16 @@ func (d *deployment) stormCodes(t *testing.T, c *oauthClient) {
 		}
 		return wrong
 	})
-	forms := make([][]byte, objects)
-	for i, a := range decided {
+	var forms [][]byte
+	for _, a := range decided {
+		if a == nil {
+			continue
+		}
 		callback, err := url.Parse(a.header.Get("Location"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		forms[i] = []byte(c.tokenForm(callback.Query().Get("code")).Encode())
+		forms = append(forms, []byte(c.tokenForm(callback.Query().Get("code")).Encode()))
 	}
 	d.stormTokens(t, c, forms)
 }
@@ -277,11 +325,11 @@ func (d *deployment) stormTokens(t *testing.T, c *oauthClient, forms [][]byte) {
 	t.Helper()
 	const all, standing = "SELECT COUNT(*) FROM grants", "SELECT COUNT(*) FROM grants WHERE revoked_at = 0"
 	before, stood := d.query(t, all), d.query(t, standing)
-	d.storm(t, func(i int) prepared {
+	_, unsure := d.storm(t, len(forms), func(i int) prepared {
 		return prepared{d.endpoint("/token"), c.headers(t, d.endpoint("/token")), forms[i]}
 	}, passOr("invalid_grant"))
-	if made, stand := d.query(t, all)-before, d.query(t, standing)-stood; made != objects || stand != 0 {
-		t.Errorf("%d grants came of %d codes, and %d stand", made, objects, stand)
+	if made, stand := d.query(t, all)-before, d.query(t, standing)-stood; made > len(forms) || made < len(forms)-unsure || stand > unsure {
+		t.Errorf("%d grants came of %d codes, and %d stand", made, len(forms), stand)
 	}
 }
 
@@ -306,14 +354,15 @@ func (d *deployment) stormNonces(t *testing.T, c *oauthClient) {
 	})
 	before := d.query(t, "SELECT COUNT(*) FROM issued_credentials")
 	received := 0
-	for _, a := range d.storm(t, func(i int) prepared {
+	good, unsure := d.storm(t, objects, func(i int) prepared {
 		return prepared{d.endpoint("/credential"), c.resourceHeaders(t, tokens[i/perGrant]), bodies[i]}
-	}, passOr("invalid_nonce")) {
+	}, passOr("invalid_nonce"))
+	for _, a := range good {
 		if a != nil {
 			received += len(a.credentials(t))
 		}
 	}
-	if rows := d.query(t, "SELECT COUNT(*) FROM issued_credentials") - before; received != objects || rows != objects {
+	if rows := d.query(t, "SELECT COUNT(*) FROM issued_credentials") - before; received > rows || rows > objects || received < objects-unsure {
 		t.Errorf("%d credentials and %d rows came of %d nonces", received, rows, objects)
 	}
 }

@@ -237,7 +237,12 @@ func (d *deployment) works(t *testing.T) {
 		t.Logf("%d credentials, %v", len(held), err)
 		d.clock.advance(3 * time.Second)
 	}
-	if result := d.present(t, w, queries["dc+sd-jwt"]); result.State != verifier.StateVerified {
-		t.Errorf("%+v", result)
+	for range 3 { // on a slow machine the verifier may give up waiting for a status list
+		result := d.present(t, w, queries["dc+sd-jwt"])
+		if result.State == verifier.StateVerified {
+			return
+		}
+		t.Logf("%s %+v", result.State, result.Refusal)
 	}
+	t.Error("no presentation is verified")
 }

@@ -79,10 +79,28 @@ type deployOptions struct {
 }
 
 // clock is the time plus what the test has let pass.
-type clock struct{ ahead atomic.Int64 }
+type clock struct {
+	ahead   atomic.Int64
+	stopped atomic.Pointer[time.Time]
+}
 
-func (c *clock) Now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) Now() time.Time {
+	now := time.Now()
+	if at := c.stopped.Load(); at != nil {
+		now = *at
+	}
+	return now.Add(time.Duration(c.ahead.Load()))
+}
+
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// stop lets no time pass any more but what the test lets pass, so that nothing
+// expires on a slow machine. It stops ahead of those who go by the real time,
+// such as the JPKI with its revocation lists.
+func (c *clock) stop() {
+	at := time.Now().Add(5 * time.Minute)
+	c.stopped.Store(&at)
+}
 
 // deploy starts issuer, verifier and wallet provider and stops them with the
 // test. The log is shown if the test fails.
@@ -115,8 +133,10 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 
 	if o.postgres != nil {
 		usePostgres(t, d.box, o.postgres)
-		if _, err := app.Migrate(t.Context(), d.box.ConfigFile); err != nil {
-			t.Fatal(err)
+		if o.patience > 0 {
+			file := read(t, d.box)
+			file.set("database.timeout", o.patience.String())
+			file.write(t, d.box)
 		}
 	}
 	if d.cfg, err = config.Load(d.box.ConfigFile); err != nil {
@@ -133,6 +153,11 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 		d.cfg.Admin = "127.0.0.1:0"
 	}
 	d.http = d.client(t)
+	if o.postgres != nil {
+		if _, err := app.Migrate(t.Context(), d.box.ConfigFile); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d.app = d.run(t, d.cfg)
 	t.Cleanup(func() {
 		if t.Failed() {
