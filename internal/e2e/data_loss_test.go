@@ -243,6 +243,7 @@ func (d *deployment) works(t *testing.T) {
 			return
 		}
 		t.Logf("%s %+v", result.State, result.Refusal)
+		d.clock.advance(time.Minute) // until it asks again
 	}
 	t.Error("no presentation is verified")
 }
