@@ -76,6 +76,9 @@ type deployOptions struct {
 	prepare func(*sandbox.Sandbox)
 	// configure, if set, changes the configuration after it was read.
 	configure func(*deployment)
+	// before, if set, is called when everything is there but the process, and
+	// before this program migrates the database.
+	before func(*deployment)
 }
 
 // clock is the time plus what the test has let pass.
@@ -153,6 +156,9 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 		d.cfg.Admin = "127.0.0.1:0"
 	}
 	d.http = d.client(t)
+	if o.before != nil {
+		o.before(d)
+	}
 	if o.postgres != nil {
 		if _, err := app.Migrate(t.Context(), d.box.ConfigFile); err != nil {
 			t.Fatal(err)

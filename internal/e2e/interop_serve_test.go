@@ -30,7 +30,6 @@ type process struct {
 }
 
 // serve builds the program, starts it on a sandbox and waits until it answers.
-// Its log is shown if the test fails.
 func serve(t *testing.T, box *sandbox.Sandbox) *process {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "tegata")
@@ -38,7 +37,14 @@ func serve(t *testing.T, box *sandbox.Sandbox) *process {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	p := &process{cmd: exec.Command(binary, "serve", "-config", box.ConfigFile), done: make(chan struct{})}
+	return start(t, box.TLSRoot, exec.Command(binary, "serve", "-config", box.ConfigFile), box.Issuer, box.Verifier, box.Provider)
+}
+
+// start starts tegata serve and waits until it answers at all origins. Its log
+// is shown if the test fails.
+func start(t *testing.T, root *x509.Certificate, command *exec.Cmd, origins ...string) *process {
+	t.Helper()
+	p := &process{cmd: command, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -54,21 +60,21 @@ func serve(t *testing.T, box *sandbox.Sandbox) *process {
 			t.Logf("log of tegata serve:\n%s", p.log.String())
 		}
 	})
-	p.wait(t, box)
+	p.wait(t, root, origins)
 	return p
 }
 
-// wait waits until all three roles answer over TLS.
-func (p *process) wait(t *testing.T, box *sandbox.Sandbox) {
+// wait waits until all origins answer over TLS.
+func (p *process) wait(t *testing.T, root *x509.Certificate, origins []string) {
 	t.Helper()
 	pool := x509.NewCertPool()
-	pool.AddCert(box.TLSRoot)
+	pool.AddCert(root)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	for _, origin := range []string{box.Issuer, box.Verifier, box.Provider} {
+	for _, origin := range origins {
 		for {
 			request, err := http.NewRequestWithContext(ctx, http.MethodGet, origin+"/", nil)
 			if err != nil {

@@ -62,20 +62,13 @@ func TestRevocation(t *testing.T) {
 // anew.
 func (d *deployment) invalid(t *testing.T, w *holder.Wallet) int {
 	t.Helper()
-	checker := &status.Checker{
-		Now: d.clock.Now,
-		Policy: &trust.Policy{
-			Anchors: []trust.Anchor{d.box.IssuerAnchors[credentials.FormatSDJWTVC]}, Profile: trust.ProfileStatusSigner,
-			Revocation: trust.NotChecked("the authorities of the sandbox publish no lists"), Now: d.clock.Now,
-		},
-		Fetch: func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
-			response, err := w.HTTP.Get(ctx, uri, accept...)
-			if err != nil {
-				return nil, "", err
-			}
-			return response.Body, response.ContentType, nil
-		},
-	}
+	checker := d.statusChecker(func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
+		response, err := w.HTTP.Get(ctx, uri, accept...)
+		if err != nil {
+			return nil, "", err
+		}
+		return response.Body, response.ContentType, nil
+	})
 	held, err := w.Vault.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -91,4 +84,15 @@ func (d *deployment) invalid(t *testing.T, w *holder.Wallet) int {
 		}
 	}
 	return n
+}
+
+// statusChecker trusts the issuer of the sandbox.
+func (d *deployment) statusChecker(fetch func(ctx context.Context, uri string, accept ...string) ([]byte, string, error)) *status.Checker {
+	return &status.Checker{
+		Now: d.clock.Now, Fetch: fetch,
+		Policy: &trust.Policy{
+			Anchors: []trust.Anchor{d.box.IssuerAnchors[credentials.FormatSDJWTVC]}, Profile: trust.ProfileStatusSigner,
+			Revocation: trust.NotChecked("the authorities of the sandbox publish no lists"), Now: d.clock.Now,
+		},
+	}
 }

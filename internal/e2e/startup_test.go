@@ -44,7 +44,12 @@ func (c tree) set(path string, value any) {
 // read returns the configuration of a sandbox.
 func read(t *testing.T, box *sandbox.Sandbox) tree {
 	t.Helper()
-	data, err := os.ReadFile(box.ConfigFile)
+	return readTree(t, box.ConfigFile)
+}
+
+func readTree(t *testing.T, file string) tree {
+	t.Helper()
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
