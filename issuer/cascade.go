@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/issuer/records"
 )
@@ -31,9 +30,7 @@ func (i *Issuer) revoked(ctx context.Context, h jpki.Handle) (revoked bool, reas
 	if ca == nil {
 		return false, "", errors.New("the CA of the evidence is no longer an anchor")
 	}
-	status, err := i.cfg.Revocations.Status(ctx, trust.CertRef{
-		Issuer: ca, Serial: h.SerialNumber(), Partitions: []string{h.Partition},
-	})
+	status, err := i.cfg.Revocations.Status(ctx, h.CertRef(ca))
 	if err != nil {
 		return false, "", err
 	}

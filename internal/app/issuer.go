@@ -133,7 +133,7 @@ func (a *App) buildIssuer(t *tenant) error {
 			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
 		},
 		Wallets: registered, AttestationStatus: attesterStatus,
-		Prover: &evidence.JPKI{Policy: check.policy, PseudonymKey: derived["pseudonyms"], Now: now},
+		Prover: &evidence.JPKI{Policy: check.policy, Status: check.status.StatusChecker, PseudonymKey: derived["pseudonyms"], Now: now},
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,

@@ -107,14 +107,44 @@ func TestOCSPInPlaceOfLists(t *testing.T) {
 	}
 }
 
-// TestOperatorBeforeLists asks a platform operator when credentials are issued.
-// Where only the serial number was kept, files with revocation lists answer.
-func TestOperatorBeforeLists(t *testing.T) {
+// TestOperatorAlone issues and revokes on the word of a platform operator alone,
+// who is asked with the certificate at first and then with the handle it gave.
+func TestOperatorAlone(t *testing.T) {
 	t.Parallel()
 	operator := nation(t).NewOperator()
 	asked := &switched{Handler: operator}
 	server := httptest.NewUnstartedServer(asked)
 	t.Cleanup(server.Close)
+	d := deploy(t, deployOptions{recheck: time.Second, window: time.Second, prepare: func(box *sandbox.Sandbox) {
+		key, err := box.TLS.IssueTLS(trusttest.LeafOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
+		server.StartTLS()
+		token := filepath.Join(filepath.Dir(box.ConfigFile), "operator.token")
+		if err := os.WriteFile(token, []byte(operator.Token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		jpkiSettings(t, box, map[string]string{"operator_url": server.URL, "operator_token_file": token, "status_refresh": "1s"})
+	}})
+	gone, stays := newCard(t, "hanako"), newCard(t, "taro")
+	moved, other := d.receive(t, gone), d.receive(t, stays)
+	if asked.asked.Load() == 0 {
+		t.Error("the operator was not asked")
+	}
+	if err := nation(t).Revoke(gone.SignatureCertificate(), 3); err != nil {
+		t.Fatal(err)
+	}
+	d.ended(t, func() int { return d.invalid(t, moved) })
+	if n := d.invalid(t, other); n != 0 {
+		t.Errorf("%d credentials of somebody else are INVALID", n)
+	}
+}
+
+// TestListsInAFolder revokes on lists that somebody else puts into a folder.
+func TestListsInAFolder(t *testing.T) {
+	t.Parallel()
 	gone := newCard(t, "hanako")
 	issuer := nation(t).Anchors(jpki.Signature)[0].Certificate
 	partitions, err := trust.Partitions(gone.SignatureCertificate())
@@ -140,22 +170,9 @@ func TestOperatorBeforeLists(t *testing.T) {
 	}
 	publish()
 	d := deploy(t, deployOptions{lists: time.Second, recheck: time.Second, window: time.Second, prepare: func(box *sandbox.Sandbox) {
-		key, err := box.TLS.IssueTLS(trusttest.LeafOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		server.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
-		server.StartTLS()
-		token := filepath.Join(filepath.Dir(box.ConfigFile), "operator.token")
-		if err := os.WriteFile(token, []byte(operator.Token), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		jpkiSettings(t, box, map[string]string{"operator_url": server.URL, "operator_token_file": token, "status_refresh": "1s", "crl_folder": lists})
+		jpkiSettings(t, box, map[string]string{"crl_folder": lists})
 	}})
 	moved := d.receive(t, gone)
-	if asked.asked.Load() == 0 {
-		t.Error("the operator was not asked")
-	}
 	if err := nation(t).Revoke(gone.SignatureCertificate(), 3); err != nil {
 		t.Fatal(err)
 	}

@@ -128,6 +128,9 @@ type JPKI struct {
 	// Policy validates the certificate, with a profile of package jpki and a
 	// revocation stance.
 	Policy *trust.Policy
+	// Status, if set, is what the policy's stance asks. It is asked again, and
+	// answers from memory, for the handle that a platform operator gives.
+	Status trust.StatusChecker
 	// PseudonymKey is the secret of this issuer under which certificates get
 	// their pseudonyms, 32 bytes.
 	PseudonymKey []byte
@@ -183,7 +186,8 @@ func (j *JPKI) Verify(ctx context.Context, c Challenge, answer Answer) (*Evidenc
 	if err != nil {
 		return nil, fmt.Errorf("%w: signature: %w", ErrRefused, err)
 	}
-	if _, err := j.Policy.Verify(ctx, cert, nil); err != nil {
+	chain, err := j.Policy.Verify(ctx, cert, nil)
+	if err != nil {
 		if statusUnknown(err) {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
@@ -193,9 +197,9 @@ func (j *JPKI) Verify(ctx context.Context, c Challenge, answer Answer) (*Evidenc
 	if err != nil {
 		return nil, fmt.Errorf("%w: attributes: %w", ErrRefused, err)
 	}
-	handle, err := jpki.HandleOf(cert)
+	handle, err := j.handle(ctx, cert, chain)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		return nil, err
 	}
 	pseudonym, err := jpki.Pseudonym(j.PseudonymKey, handle.IssuerKeyID, cert.SerialNumber)
 	if err != nil {
@@ -211,6 +215,26 @@ func (j *JPKI) Verify(ctx context.Context, c Challenge, answer Answer) (*Evidenc
 		},
 		VerifiedAt: now,
 	}, nil
+}
+
+// handle returns what is kept to learn of the certificate's revocation.
+func (j *JPKI) handle(ctx context.Context, cert *x509.Certificate, chain *trust.Chain) (jpki.Handle, error) {
+	handle, err := jpki.HandleOf(cert)
+	if err != nil {
+		return jpki.Handle{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if j.Status == nil {
+		return handle, nil
+	}
+	status, err := j.Status.Status(ctx, trust.NewCertRef(cert, chain.Certificates[1]))
+	switch {
+	case err != nil:
+		return jpki.Handle{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case status.Revoked:
+		return jpki.Handle{}, fmt.Errorf("%w: the certificate is revoked", ErrRefused)
+	}
+	handle.Operator = status.OperatorHandle
+	return handle, nil
 }
 
 // ErrUnavailable says that revocation could not be checked, so that nothing is

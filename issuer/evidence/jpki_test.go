@@ -2,7 +2,9 @@ package evidence_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -110,4 +112,78 @@ func TestNegAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestOperatorHandle: what a platform operator named the certificate is kept
+// with the rest of the handle, and handles from before there were any open.
+func TestOperatorHandle(t *testing.T) {
+	t.Parallel()
+	now := challenge().Expires.Add(-time.Minute)
+	clock := func() time.Time { return now }
+	j, err := jpkitest.New(jpkitest.Options{Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	person, _ := jpkitest.PersonByKey("hanako")
+	card, err := j.NewCard(person, jpkitest.CardOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := j.Policy(jpki.Signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	source := j.NewOperator().Source()
+	checker, err := trust.NewOperatorChecker(trust.OperatorOptions{
+		Source: trust.OperatorSourceFunc(func(ctx context.Context, q trust.OperatorQuestion) (trust.OperatorAnswer, error) {
+			asked++
+			return source.Operator(ctx, q)
+		}),
+		Now: clock, Cache: trust.CacheOptions{Unavailable: trust.HardFail},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy.Revocation = checker
+	prover := &evidence.JPKI{Policy: policy, Status: checker, PseudonymKey: bytes.Repeat([]byte{1}, 32), Now: clock}
+	signature, err := card.Sign(jpkitest.SignPIN, challenge().Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := evidence.Answer{Certificate: card.SignatureCertificate().Raw, Signature: signature}
+	got, err := prover.Verify(t.Context(), challenge(), answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := got.Certificate.Handle
+	if handle.Operator == "" || asked != 1 {
+		t.Errorf("handle %q, asked %d times", handle.Operator, asked)
+	}
+	sealer, err := evidence.NewSealer(bytes.Repeat([]byte{2}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]jpki.Handle{
+		"with an operator": handle, "without": {IssuerKeyID: handle.IssuerKeyID, Partition: handle.Partition, Serial: handle.Serial},
+	} {
+		sealed, err := sealer.Seal("minato", "p", h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opened, err := sealer.Open("minato", "p", sealed); err != nil || !reflect.DeepEqual(opened, h) {
+			t.Errorf("%s: %+v, %v", name, opened, err)
+		}
+	}
+	issuer := handle.Issuer(policy.Anchors)
+	if status, err := checker.Status(t.Context(), handle.CertRef(issuer)); err != nil || status.Revoked {
+		t.Errorf("by handle: %+v, %v", status, err)
+	}
+	if err := j.Revoke(card.SignatureCertificate(), 3); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(15 * time.Minute)
+	if status, err := checker.Status(t.Context(), handle.CertRef(issuer)); err != nil || !status.Revoked {
+		t.Errorf("K12 revoked, by handle: %+v, %v", status, err)
+	}
 }

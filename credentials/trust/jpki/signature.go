@@ -61,6 +61,9 @@ type Handle struct {
 	Partition string
 	// Serial is the serial number, big-endian without leading zeros.
 	Serial []byte
+	// Operator is what a platform operator named the certificate, if one was
+	// asked; see [trust.CertStatus].
+	Operator string `json:",omitempty"`
 }
 
 // HandleOf returns the handle of a verified certificate.
@@ -73,6 +76,12 @@ func HandleOf(cert *x509.Certificate) (Handle, error) {
 		return Handle{}, errors.New("jpki: the certificate does not say where its revocation would be found")
 	}
 	return Handle{IssuerKeyID: cert.AuthorityKeyId, Partition: partitions[0], Serial: cert.SerialNumber.Bytes()}, nil
+}
+
+// CertRef names the certificate to those who look up its revocation. The issuer
+// is that of [Handle.Issuer].
+func (h Handle) CertRef(issuer *x509.Certificate) trust.CertRef {
+	return trust.CertRef{Issuer: issuer, Serial: h.SerialNumber(), Partitions: []string{h.Partition}, OperatorHandle: h.Operator}
 }
 
 // SerialNumber returns Serial as a number, as revocation lists have it.
