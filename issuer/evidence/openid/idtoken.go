@@ -68,6 +68,11 @@ func (p *Provider) verifyIDToken(ctx context.Context, t *tokens, nonce string, b
 	if err != nil {
 		return "", refused("the signature of the ID token does not verify")
 	}
+	return p.checkClaims(payload, t.AccessToken, nonce, begun, now)
+}
+
+// checkClaims checks what was signed, and returns the subject.
+func (p *Provider) checkClaims(payload []byte, accessToken, nonce string, begun, now time.Time) (string, error) {
 	var claims idToken
 	if jose.UnmarshalJSON(payload, &claims) != nil {
 		return "", refused("the claims of the ID token are malformed")
@@ -78,7 +83,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, t *tokens, nonce string, b
 	if err := checkTimes(&claims, begun, now); err != nil {
 		return "", err
 	}
-	if claims.AccessTokenHash != nil && !sameHash(*claims.AccessTokenHash, t.AccessToken) {
+	if claims.AccessTokenHash != nil && !sameHash(*claims.AccessTokenHash, accessToken) {
 		return "", refused("the ID token belongs to another access token")
 	}
 	return claims.Subject, nil

@@ -46,8 +46,12 @@ func (p *Provider) userInfo(ctx context.Context, accessToken, subject string) (*
 	if err != nil {
 		return nil, asked("userinfo", err)
 	}
+	return readUserInfo(response.Body, subject)
+}
+
+func readUserInfo(body []byte, subject string) (*jpki.Attributes, error) {
 	var info userInfo
-	if jose.UnmarshalJSON(response.Body, &info) != nil {
+	if jose.UnmarshalJSON(body, &info) != nil {
 		return nil, refused("the answer of the userinfo endpoint is malformed")
 	}
 	if info.Subject != subject {
