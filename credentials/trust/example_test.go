@@ -112,3 +112,42 @@ func ExampleProfile() {
 	// <nil>
 	// trust: certificate_policy: the certificate policy is not one of seal-of-our-scheme
 }
+
+// A platform operator is asked first, and revocation lists while it is out of
+// reach. The chain of stances is a stance of a policy, too.
+func ExampleFallback() {
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	ca, err := trusttest.NewCA(trusttest.CAOptions{NotBefore: now.AddDate(0, -1, 0)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signer, err := ca.IssueSDJWTSigner(trusttest.LeafOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	operator, err := trust.NewOperatorChecker(trust.OperatorOptions{
+		Source: trust.OperatorSourceFunc(func(context.Context, trust.OperatorQuestion) (trust.OperatorAnswer, error) {
+			return trust.OperatorAnswer{}, errors.New("down for maintenance")
+		}),
+		Now: clock, Cache: trust.CacheOptions{Unavailable: trust.HardFail},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	lists := trust.NewCRLChecker(trust.CRLSourceFunc(func(context.Context, *x509.Certificate, string) ([]byte, error) {
+		return ca.CRL(now, now.AddDate(0, 0, 1))
+	}), clock)
+	ca.Revoke(signer.Leaf(), now, 1)
+	policy := &trust.Policy{
+		Anchors: []trust.Anchor{ca.Anchor()}, Profile: trust.ProfileSDJWTIssuer, Now: clock,
+		Revocation: trust.CheckedBy(trust.Fallback(operator, lists)),
+	}
+	_, err = policy.Verify(context.Background(), signer.Leaf(), nil)
+	fmt.Println(err)
+	// Output:
+	// trust: revoked: a certificate of the path is revoked
+}

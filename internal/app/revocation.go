@@ -40,8 +40,14 @@ func (r *revocationStatus) crls() issuer.CRLs {
 func (a *App) revocationStatus(t *tenant, c *config.JPKI, anchors []trust.Anchor) (*revocationStatus, error) {
 	status := &revocationStatus{}
 	var checkers []trust.StatusChecker
+	if c.Throwaway || c.CRLURL != "" || c.CRLFolder != "" {
+		var err error
+		if status.lists, err = a.crlChecker(t, c, anchors); err != nil {
+			return nil, err
+		}
+	}
 	if c.OCSPURL != "" {
-		checker, err := a.ocspChecker(t, c)
+		checker, err := a.ocspChecker(t, c, status.lists, anchors)
 		if err != nil {
 			return nil, fmt.Errorf("ocsp_url: %w", err)
 		}
@@ -54,11 +60,7 @@ func (a *App) revocationStatus(t *tenant, c *config.JPKI, anchors []trust.Anchor
 		}
 		checkers = append(checkers, checker)
 	}
-	if c.Throwaway || c.CRLURL != "" || c.CRLFolder != "" {
-		var err error
-		if status.lists, err = a.crlChecker(t, c, anchors); err != nil {
-			return nil, err
-		}
+	if status.lists != nil {
 		checkers = append(checkers, status.lists)
 	}
 	status.StatusChecker = trust.Fallback(checkers...)
@@ -77,8 +79,7 @@ func unavailable(c *config.JPKI) trust.Unavailable {
 // same lists share it.
 func (a *App) crlChecker(t *tenant, c *config.JPKI, anchors []trust.Anchor) (*trust.CRLChecker, error) {
 	refresh := c.CRLRefresh.Or(defaultCRLRefresh)
-	name := fmt.Sprintf("revocation lists from %s%s every %s, stance %d, under %s", c.CRLURL, c.CRLFolder, refresh, unavailable(c), anchorsName(anchors))
-	return share(&a.shared, t, name, func() (*trust.CRLChecker, error) {
+	return share(&a.shared, t, listsName(c, anchors), func() (*trust.CRLChecker, error) {
 		var source trust.CRLSource
 		switch {
 		case c.Throwaway:
@@ -99,6 +100,12 @@ func (a *App) crlChecker(t *tenant, c *config.JPKI, anchors []trust.Anchor) (*tr
 		checker.RefreshAfter, checker.Unavailable = refresh, unavailable(c)
 		return checker, nil
 	})
+}
+
+// listsName tells checkers of revocation lists apart.
+func listsName(c *config.JPKI, anchors []trust.Anchor) string {
+	return fmt.Sprintf("revocation lists from %q or %q every %s, stance %d, under %s",
+		c.CRLURL, c.CRLFolder, c.CRLRefresh.Or(defaultCRLRefresh), unavailable(c), anchorsName(anchors))
 }
 
 // crlSource gets revocation lists from where the operator says. The partitions
@@ -123,10 +130,11 @@ func (a *App) crlSource(base string) (trust.CRLSource, error) {
 }
 
 // ocspChecker asks the OCSP responder. Tenants that ask the same share it and
-// its answers.
-func (a *App) ocspChecker(t *tenant, c *config.JPKI) (*trust.OCSPChecker, error) {
+// its answers. The responder's own certificate is looked up in the lists, if
+// there are any.
+func (a *App) ocspChecker(t *tenant, c *config.JPKI, lists *trust.CRLChecker, anchors []trust.Anchor) (*trust.OCSPChecker, error) {
 	refresh := c.StatusRefresh.Or(defaultStatusRefresh)
-	name := fmt.Sprintf("OCSP responder %s, nonce %s, hash %s, every %s, stance %d", c.OCSPURL, c.OCSPNonce, c.OCSPHash, refresh, unavailable(c))
+	name := fmt.Sprintf("OCSP responder %s, nonce %s, hash %s, every %s, stance %d, %s", c.OCSPURL, c.OCSPNonce, c.OCSPHash, refresh, unavailable(c), listsName(c, anchors))
 	return share(&a.shared, t, name, func() (*trust.OCSPChecker, error) {
 		host, plain, err := hostOf(c.OCSPURL)
 		if err != nil {
@@ -150,6 +158,9 @@ func (a *App) ocspChecker(t *tenant, c *config.JPKI) (*trust.OCSPChecker, error)
 				}
 				return response.Body, nil
 			}),
+		}
+		if lists != nil {
+			o.Responders = lists
 		}
 		switch c.OCSPNonce {
 		case config.NonceOptional:

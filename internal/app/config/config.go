@@ -256,7 +256,8 @@ type JPKI struct {
 	CRLRefresh Duration `yaml:"crl_refresh"`
 	// OCSPURL is the OCSP responder for all anchors, by https, or by http where
 	// nobody listens: requests name serial numbers. It is asked before the
-	// platform operator and revocation lists.
+	// platform operator and revocation lists. A responder whose certificate
+	// lacks id-pkix-ocsp-nocheck needs revocation lists beside it.
 	OCSPURL string `yaml:"ocsp_url"`
 	// OCSPNonce says whether responses have to return the nonce: required,
 	// which is the default, optional or none.
