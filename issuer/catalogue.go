@@ -21,6 +21,9 @@ type Configuration struct {
 	Claims []Claim
 	// Map makes the claims about a person, as known on the given day.
 	Map func(p *source.Person, today credentials.FullDate) credentials.Object
+	// Cascade says what becomes of credentials of the type when the certificate
+	// is revoked that they rest on. It is the same for all formats of a type.
+	Cascade CascadeRule
 }
 
 // Text is a text in one language.

@@ -42,6 +42,25 @@ func validUntil(now time.Time, longest time.Duration, limits ...time.Time) (time
 	return end, nil
 }
 
+// ends returns when credentials of a configuration end, given when their signer
+// ends and, if they rest on one, their certificate. Those that don't fall with
+// their evidence end on the hour, 24 hours after the hour in which they were
+// signed, or with the signer, which everybody shares. If the certificate ends
+// before that, there is no end that tells nothing.
+func (i *Issuer) ends(c *Configuration, now, signer time.Time, certificate ...time.Time) (time.Time, error) {
+	if !c.Cascade.None {
+		return validUntil(now, i.cfg.MaxValidity, append(certificate, signer)...)
+	}
+	end := now.UTC().Truncate(time.Hour).Add(min(uncascadedLife, i.cfg.MaxValidity))
+	if signer.Before(end) {
+		end = signer.UTC().Truncate(time.Hour)
+	}
+	if end.Before(now.Add(uncascadedMinimum)) || len(certificate) > 0 && certificate[0].Before(end) {
+		return time.Time{}, errNoBoundary
+	}
+	return end, nil
+}
+
 // signedAt returns now rounded down to the hour, so that the credentials of a
 // batch, and of different holders, can't be told apart by time. In the first
 // hour of a signer it is the signer's own beginning, which tells as little.
@@ -71,14 +90,14 @@ func (i *Issuer) signer(c *Configuration, cert *evidence.Certificate) (*batchSig
 	}
 	begins, ends := key.Validity()
 	s := &batchSigner{key: key, begins: signedAt(now, begins)}
-	if s.ends, err = validUntil(now, i.cfg.MaxValidity, ends); err != nil {
+	if s.ends, err = i.ends(c, now, ends); err != nil {
 		// The key may sign, but nothing that lives long enough.
 		return nil, fmt.Errorf("signer of %s: %w: %w", c.ID, keys.ErrNoSigner, err)
 	}
 	if cert == nil {
 		return s, nil
 	}
-	if s.ends, err = validUntil(now, i.cfg.MaxValidity, ends, cert.Ends); err != nil {
+	if s.ends, err = i.ends(c, now, ends, cert.Ends); err != nil {
 		return nil, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential ends too soon")
 	}
 	return s, nil

@@ -93,6 +93,10 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	configurations, err := c.Configurations()
+	if err != nil {
+		return err
+	}
 	window := c.StatusWindow.Or(defaultStatusWindow)
 	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
@@ -109,8 +113,8 @@ func (a *App) buildIssuer(t *tenant) error {
 	sessions := a.sessions(t.Role, tenant)
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
-		Configurations: issuer.Identity(), Signers: signers, Sessions: sessions,
-		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked},
+		Configurations: configurations, Signers: signers, Sessions: sessions,
+		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked, Cascade: issuer.Cascade(configurations)},
 		StatusLists: publisher, StatusWindow: window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
 		JPKIAnchors: check.anchors, Secret: secret,
@@ -127,7 +131,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		return fmt.Errorf("openid: %w", err)
 	}
 	authorization := oauth.New(oauth.Config{
-		Issuer: id, Configurations: issuer.Authorizable(issuer.Identity()), Sessions: sessions,
+		Issuer: id, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
 		Attesters: &trust.Policy{
 			Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
 			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),

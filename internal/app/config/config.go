@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/issuer"
 )
 
 // Mode says what a process may be used for.
@@ -199,6 +200,26 @@ type Issuer struct {
 	BatchSize int `yaml:"batch_size"`
 	// StatusWindow is how often status lists are published.
 	StatusWindow Duration `yaml:"status_window"`
+	// Cascade says, by type, what becomes of credentials when the certificate
+	// is revoked that they rest on. Left out, they become INVALID.
+	Cascade map[string]CascadeRule `yaml:"cascade,omitempty"`
+}
+
+// CascadeRule is the rule for a type of credential.
+type CascadeRule struct {
+	// None lets credentials stand, which then live for at most 24 hours.
+	None bool `yaml:"none,omitempty"`
+	// Stand lists the reasons for which they stand.
+	Stand []string `yaml:"stand,omitempty"`
+}
+
+// Configurations returns what the issuer issues, with the rules of the cascade.
+func (i *Issuer) Configurations() ([]issuer.Configuration, error) {
+	rules := map[string]issuer.CascadeRule{}
+	for name, rule := range i.Cascade {
+		rules[name] = issuer.CascadeRule(rule)
+	}
+	return issuer.WithCascade(issuer.Identity(), rules)
 }
 
 // Wallet registers a wallet with an issuer.

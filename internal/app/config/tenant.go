@@ -131,6 +131,9 @@ func (t *Tenant) check(mode Mode, f faults) {
 		if size := t.Issuer.BatchSize; size < 0 || size == 1 || size > 100 {
 			f.add("batch_size", "must be from 2 to 100")
 		}
+		if _, err := t.Issuer.Configurations(); err != nil {
+			f.add("cascade", "%s", err)
+		}
 		t.Issuer.checkOpenID(f)
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
