@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -193,38 +194,47 @@ func benchImport(b *testing.B, settings killSettings) {
 }
 
 // fill writes n pieces of evidence, each with a grant and a credential, many in
-// a statement.
+// a statement, and in the order of their keys, which is much faster.
 func fill(b *testing.B, w *importer, ca *trusttest.CA, n int) {
 	b.Helper()
-	const chunk = 5000
-	for first := 0; first < n; first += chunk {
-		count := min(chunk, n-first)
-		err := w.db.Write(b.Context(), func(tx *sql.Tx) error { return fillChunk(b.Context(), tx, w, ca, first, count) })
+	people := make([]benchPerson, n)
+	for i := range people {
+		serial := big.NewInt(int64(i + 1))
+		pseudonym, err := jpki.Pseudonym(w.pseudonymKey, ca.Certificate.SubjectKeyId, serial)
+		if err != nil {
+			b.Fatal(err)
+		}
+		people[i] = benchPerson{pseudonym, serial.Bytes()}
+	}
+	slices.SortFunc(people, func(a, b benchPerson) int { return strings.Compare(a.pseudonym, b.pseudonym) })
+	for chunk := range slices.Chunk(people, 10_000) {
+		err := w.db.Write(b.Context(), func(tx *sql.Tx) error { return fillChunk(b.Context(), tx, w, ca, chunk) })
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func fillChunk(ctx context.Context, tx *sql.Tx, w *importer, ca *trusttest.CA, first, count int) error {
-	entries, err := w.lists.Allocate(ctx, tx, importTenant, "k", count, w.now)
+type benchPerson struct {
+	pseudonym string
+	serial    []byte
+}
+
+func fillChunk(ctx context.Context, tx *sql.Tx, w *importer, ca *trusttest.CA, people []benchPerson) error {
+	entries, err := w.lists.Allocate(ctx, tx, importTenant, "k", len(people), w.now)
 	if err != nil {
 		return err
 	}
 	now, ends := w.now.Unix(), w.now.Add(30*24*time.Hour).Unix()
 	var evidences, grants, issued [][]any
 	for i, e := range entries {
-		serial := big.NewInt(int64(first + i + 1))
-		pseudonym, err := jpki.Pseudonym(w.pseudonymKey, ca.Certificate.SubjectKeyId, serial)
-		if err != nil {
-			return err
-		}
-		handle := jpki.Handle{IssuerKeyID: ca.Certificate.SubjectKeyId, Partition: killPart, Serial: serial.Bytes()}
+		pseudonym := people[i].pseudonym
+		handle := jpki.Handle{IssuerKeyID: ca.Certificate.SubjectKeyId, Partition: killPart, Serial: people[i].serial}
 		sealed, err := w.sealer.Seal(importTenant, pseudonym, handle)
 		if err != nil {
 			return err
 		}
-		id := fmt.Sprintf("%s-%d", pseudonym, first+i)
+		id := "of " + pseudonym
 		evidences = append(evidences, []any{importTenant, pseudonym, "jpki-signature", "ca", sealed, 0, now, now, ends})
 		grants = append(grants, []any{importTenant, id, id, "jpki-signature", pseudonym, now, ends, now, 0})
 		issued = append(issued, []any{importTenant, id, id, "c", importType, "dc+sd-jwt", e.ListID, int64(e.Index), pseudonym, now, ends, 0, ""})
