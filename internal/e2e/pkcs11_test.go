@@ -34,7 +34,7 @@ var moduleKeys = []struct{ file, path, id string }{
 
 // intoModule moves every key of the sandbox from its file into one token, and
 // writes the configuration anew. edit may change what is written.
-func intoModule(t *testing.T, hsm *pkcs11test.HSM, box *sandbox.Sandbox, edit func(config)) {
+func intoModule(t *testing.T, hsm *pkcs11test.HSM, box *sandbox.Sandbox, edit func(tree)) {
 	t.Helper()
 	hsm.Init("tegata")
 	pin := filepath.Join(box.Dir, "hsm.pin")
@@ -86,26 +86,26 @@ func TestPKCS11(t *testing.T) {
 // TestPKCS11Start makes single mistakes in the configuration of the token.
 func TestPKCS11Start(t *testing.T) {
 	for name, tc := range map[string]struct {
-		edit func(t *testing.T, dir string, c config)
+		edit func(t *testing.T, dir string, c tree)
 		want error
 	}{
 		"honest twin": {nil, nil},
-		"wrong PIN": {func(t *testing.T, dir string, _ config) {
+		"wrong PIN": {func(t *testing.T, dir string, _ tree) {
 			t.Helper()
 			if err := os.WriteFile(filepath.Join(dir, "hsm.pin"), []byte("13572468"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, pkcs11.ErrPIN},
-		"missing key":                {func(_ *testing.T, _ string, c config) { c.set("issuer.keys.mdoc.pkcs11.key_label", "nobody") }, pkcs11.ErrKeyNotFound},
-		"certificate of another key": {func(_ *testing.T, _ string, c config) { c.set("issuer.keys.mdoc.pkcs11.key_label", "status") }, errAny},
-		"no such token":              {func(_ *testing.T, _ string, c config) { c.set("issuer.keys.mdoc.pkcs11.token_label", "another") }, errAny},
-		"PIN that others can read": {func(t *testing.T, dir string, _ config) {
+		"missing key":                {func(_ *testing.T, _ string, c tree) { c.set("issuer.keys.mdoc.pkcs11.key_label", "nobody") }, pkcs11.ErrKeyNotFound},
+		"certificate of another key": {func(_ *testing.T, _ string, c tree) { c.set("issuer.keys.mdoc.pkcs11.key_label", "status") }, errAny},
+		"no such token":              {func(_ *testing.T, _ string, c tree) { c.set("issuer.keys.mdoc.pkcs11.token_label", "another") }, errAny},
+		"PIN that others can read": {func(t *testing.T, dir string, _ tree) {
 			t.Helper()
 			if err := os.Chmod(filepath.Join(dir, "hsm.pin"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}, errAny},
-		"two PINs": {func(t *testing.T, dir string, c config) {
+		"two PINs": {func(t *testing.T, dir string, c tree) {
 			t.Helper()
 			other := filepath.Join(dir, "other.pin")
 			if err := os.WriteFile(other, []byte("13572468"), 0o600); err != nil {
@@ -116,7 +116,7 @@ func TestPKCS11Start(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := plainSandbox(t)
-			intoModule(t, pkcs11test.New(t), box, func(c config) {
+			intoModule(t, pkcs11test.New(t), box, func(c tree) {
 				if tc.edit != nil {
 					tc.edit(t, box.Dir, c)
 				}
