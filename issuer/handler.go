@@ -63,7 +63,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	public.GET(path+PathStatusLists+"/:id", x.statusList)
 	public.GET(path+pathOffer, x.offer)
 
-	protocol := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS())
+	protocol := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS(), pages.FreshNonce())
 	protocol.POST(pathNonce, x.nonce)
 	protocol.OPTIONS(pathNonce, httpd.Preflight(http.MethodPost))
 	protocol.POST(pathCredential, x.credential, httpd.BodyLimit(maxCredentialRequest))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/issuer/oauth"
 )
 
 func TestNonce(t *testing.T) {
@@ -62,7 +63,7 @@ func TestNonce(t *testing.T) {
 		t.Errorf("of the future: error %v", err)
 	}
 	last, expired := n.fresh(), n.fresh()
-	now = now.Add(nonceLifetime - time.Second)
+	now = now.Add(oauth.NonceLifetime - time.Second)
 	if err := n.consume(t.Context(), last); err != nil {
 		t.Errorf("last second: %v", err)
 	}

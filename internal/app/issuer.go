@@ -81,7 +81,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	derived, err := deriveKeys(secret, tenant, "status indexes", "audit", "pseudonyms")
+	derived, err := deriveKeys(secret, tenant, "status indexes", "audit", "pseudonyms", purposeDPoPNonce)
 	if err != nil {
 		return err
 	}
@@ -130,6 +130,10 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return fmt.Errorf("openid: %w", err)
 	}
+	dpopNonces, err := nonces(c.DPoPNonces, derived, purposeDPoPNonce, tenant, now)
+	if err != nil {
+		return err
+	}
 	authorization := oauth.New(oauth.Config{
 		Issuer: id, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
 		Attesters: &trust.Policy{
@@ -141,7 +145,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
-		TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
+		DPoPNonces: dpopNonces, TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
@@ -197,6 +201,18 @@ func wallets(list []config.Wallet, providers []trust.Anchor) ([]oauth.Wallet, er
 		out = append(out, wallet)
 	}
 	return out, nil
+}
+
+// purposeDPoPNonce is what the key for DPoP nonces is derived for.
+const purposeDPoPNonce = "DPoP nonce"
+
+// nonces returns the nonces of a tenant for one purpose, or nil if none are
+// wanted.
+func nonces(wanted bool, derived map[string][]byte, purpose, tenant string, now func() time.Time) (*oauth.Nonces, error) {
+	if !wanted {
+		return nil, nil
+	}
+	return oauth.NewNonces(derived[purpose], purpose, tenant, now)
 }
 
 func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]byte, error) {

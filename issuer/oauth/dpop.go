@@ -9,7 +9,8 @@ import (
 )
 
 // verifyDPoP checks the DPoP header (RFC 9449 section 4.3) and returns the
-// thumbprint of its key. accessToken is empty where no token is used.
+// thumbprint of its key. accessToken is empty where no token is used. A proof
+// that lacks nothing but a nonce is not used up.
 func (s *Server) verifyDPoP(ctx context.Context, method, url string, headers []string, accessToken string) (string, error) {
 	if len(headers) != 1 {
 		return "", refuse(openid4vci.CodeInvalidDPoPProof, "one DPoP header is needed", nil)
@@ -19,8 +20,12 @@ func (s *Server) verifyDPoP(ctx context.Context, method, url string, headers []s
 		Method:      method,
 		URL:         url,
 		AccessToken: accessToken,
+		CheckNonce:  s.cfg.DPoPNonces.check(),
 		Now:         now,
 	})
+	if dpop.CodeOf(err) == dpop.CodeUseNonce {
+		return "", refuse(openid4vci.CodeUseDPoPNonce, "sign a new DPoP proof with the nonce of the DPoP-Nonce header", err)
+	}
 	if err != nil {
 		return "", refuse(openid4vci.CodeInvalidDPoPProof, "the DPoP proof is not accepted", err)
 	}

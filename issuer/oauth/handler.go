@@ -50,7 +50,7 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 		base:   h.Origin() + path,
 		cookie: httpd.CookieName("issuer", tenant, "login"),
 	}
-	machine := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS())
+	machine := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS(), handler.FreshNonce())
 	machine.POST(pathPAR, handler.push)
 	machine.OPTIONS(pathPAR, httpd.Preflight(http.MethodPost))
 	machine.POST(pathToken, handler.token)
@@ -92,6 +92,21 @@ func (h *Handler) Endpoints() Endpoints {
 		PushedAuthorizationRequest: h.base + pathPAR,
 		Authorization:              h.base + pathAuthorize,
 		Token:                      h.base + pathToken,
+	}
+}
+
+// FreshNonce returns a middleware for routes that take DPoP proofs: where nonces
+// are demanded, every answer to a POST brings a new one, so that a client that
+// goes on using the latest is never turned away for the age of its nonce alone
+// (RFC 9449 section 8.2).
+func (h *Handler) FreshNonce() echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if nonces := h.server.cfg.DPoPNonces; nonces != nil && c.Request().Method == http.MethodPost {
+				c.Response().Header().Set("DPoP-Nonce", nonces.Fresh())
+			}
+			return next(c)
+		}
 	}
 }
 

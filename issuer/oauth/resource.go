@@ -32,7 +32,7 @@ func (s *Server) Authenticate(ctx context.Context, method, target string, author
 	key, err := s.verifyDPoP(ctx, method, target, proofs, token)
 	if err != nil {
 		var refused *openid4vci.Error
-		if errors.As(err, &refused) && refused.Code == openid4vci.CodeInvalidDPoPProof {
+		if errors.As(err, &refused) && (refused.Code == openid4vci.CodeInvalidDPoPProof || refused.Code == openid4vci.CodeUseDPoPNonce) {
 			refused.Status = http.StatusUnauthorized
 		}
 		return nil, err

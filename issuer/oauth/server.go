@@ -171,6 +171,9 @@ type Config struct {
 	// own, such as tegata-sign://, or an https URL that the app has claimed,
 	// which no other app can take. Empty means [DefaultSignerURL].
 	SignerURL string
+	// DPoPNonces, if set, are demanded in DPoP proofs (RFC 9449 sections 8 and
+	// 9), so that none can be signed long before it is used.
+	DPoPNonces *Nonces
 	// TestCards is nil except in mode test.
 	TestCards TestCards
 	Lifetimes Lifetimes

@@ -191,6 +191,8 @@ type Issuer struct {
 	// every attested wallet name any address.
 	Wallets []Wallet `yaml:"wallets"`
 	JPKI    JPKI     `yaml:"jpki"`
+	// DPoPNonces demands nonces of the server in DPoP proofs.
+	DPoPNonces bool `yaml:"dpop_nonces,omitempty"`
 	// OpenID is a second way to prove who a person is; without it there is none.
 	OpenID *OpenID `yaml:"openid,omitempty"`
 	// MaxValidity is the longest a credential lives.
