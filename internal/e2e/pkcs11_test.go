@@ -13,7 +13,6 @@ import (
 	"github.com/tegata-id/tegata/credentials/keys/pkcs11"
 	"github.com/tegata-id/tegata/credentials/keys/pkcs11/pkcs11test"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
-	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/ca"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/verifier"
@@ -137,8 +136,8 @@ func TestPKCS11Start(t *testing.T) {
 func TestPKCS11Request(t *testing.T) {
 	box, hsm := plainSandbox(t), pkcs11test.New(t)
 	intoModule(t, hsm, box, nil)
-	subject := app.Subject{OrganizationIdentifier: trusttest.CorporateNumber()}
-	request, err := app.Request(box.ConfigFile, "issuer.keys.sd_jwt", subject, false)
+	subject := ca.Subject{OrganizationIdentifier: trusttest.CorporateNumber()}
+	request, err := ca.Request(box.ConfigFile, "issuer.keys.sd_jwt", subject, false)
 	if err != nil {
 		t.Fatal(err)
 	}
