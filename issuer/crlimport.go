@@ -93,6 +93,9 @@ func (i *Issuer) importPart(ctx context.Context, part records.CRLPart) error {
 		return err
 	}
 	_, err = i.ImportCRL(ctx, ca, handle.Partition, list)
+	if errors.Is(err, records.ErrImportMoved) {
+		return nil // another process is at it
+	}
 	return err
 }
 

@@ -370,3 +370,48 @@ func TestImportCRLs(t *testing.T) {
 		}
 	})
 }
+
+// Of two processes that import the same list one goes on; that the other stands
+// back is no failure.
+func TestImportByTwoProcesses(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		ca := importCA(t)
+		w, other := newImporter(t, db, ca.Certificate), newImporter(t, db, ca.Certificate)
+		for _, serial := range []int64{3, 25, 99} {
+			if _, err := w.issue(ca.Certificate, "uri:"+partA, serial, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		source := trust.CRLSourceFunc(func(context.Context, *x509.Certificate, string) ([]byte, error) {
+			return crlOf(t, ca, 1, importStart, partA, 1, serialsUpTo(100)...), nil
+		})
+		w.cfg.CRLs = trust.NewCRLChecker(source, w.cfg.Now)
+		list, err := w.cfg.CRLs.List(t.Context(), ca.Certificate, "uri:"+partA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fell := 0
+		w.cfg.Records.Revoked = func(_, _ string, n int) {
+			if fell += n; fell > 1 {
+				return
+			}
+			// The other one overtakes while this one is in its first batch.
+			if state, err := other.ImportCRL(t.Context(), ca.Certificate, "uri:"+partA, list); err != nil || !state.Finished {
+				t.Errorf("the other: %+v, %v", state, err)
+			}
+		}
+		if err := w.ImportCRLs(t.Context()); err != nil {
+			t.Errorf("the one that was overtaken: %v", err)
+		}
+		if fell != 1 {
+			t.Errorf("%d fell in the process that was overtaken, want that of its first batch", fell)
+		}
+		if n := w.count(t, `SELECT COUNT(*) FROM issued_credentials WHERE revoked_at > 0`); n != 3 {
+			t.Errorf("%d fell", n)
+		}
+		if n := w.count(t, `SELECT COUNT(*) FROM audit_events`); n != 3 {
+			t.Errorf("%d events", n)
+		}
+	})
+}
