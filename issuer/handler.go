@@ -47,14 +47,13 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	pages := oauth.Mount(h, path, i.cfg.Tenant, server)
 	asMetadata := server.Metadata(pages.Endpoints())
 	asMetadata.StatusListAggregationEndpoint = i.cfg.ID + PathStatusLists
-	metadata := i.Metadata()
 	x := &handler{
 		issuer: i, authorizer: server, codes: server,
 		endpoint: i.cfg.ID + pathCredential, adminToken: sha256.Sum256(adminToken),
 	}
 
 	public := h.Echo().Group("", httpd.CORS())
-	public.GET("/.well-known/openid-credential-issuer"+path, document(metadata))
+	public.GET(openid4vci.WellKnownIssuer+path, x.metadata)
 	public.GET("/.well-known/oauth-authorization-server"+path, document(asMetadata))
 	if _, ok := i.cfg.Signers[credentials.FormatSDJWTVC]; ok {
 		public.GET(sdjwt.IssuerMetadataPath+path, x.vcIssuer)
@@ -79,7 +78,10 @@ const maxCredentialRequest = 256 << 10
 
 // cacheMetadata is how long metadata may be kept. A new key is published for
 // longer than that before it signs.
-const cacheMetadata = "public, max-age=300"
+const (
+	cacheMetadata    = "public, max-age=300"
+	cacheMetadataAge = 5 * time.Minute
+)
 
 // document serves metadata that does not change while the process runs.
 func document(v any) echo.HandlerFunc {
@@ -87,6 +89,31 @@ func document(v any) echo.HandlerFunc {
 		c.Response().Header().Set("Cache-Control", cacheMetadata)
 		return httpd.WriteJSON(c, http.StatusOK, v)
 	}
+}
+
+// metadata serves the metadata of the issuer, signed for those who would rather
+// have it so. Whoever takes neither form gets JSON, which everybody must serve
+// and may fall back on (OpenID4VCI 1.0 section 12.2.2).
+func (x *handler) metadata(c echo.Context) error {
+	header := c.Response().Header()
+	metadata := x.issuer.Metadata()
+	header.Add("Vary", "Accept")
+	if x.issuer.signedMetadata != nil &&
+		httpd.Preferred(c.Request().Header, "application/json", openid4vci.MediaTypeSignedMetadata) == openid4vci.MediaTypeSignedMetadata {
+		now := x.issuer.cfg.Now()
+		signed, expires, err := x.issuer.signedMetadata.sign(metadata, now)
+		switch {
+		case err == nil:
+			age := max(0, min(cacheMetadataAge, expires.Sub(now)))
+			header.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(age/time.Second)))
+			return c.Blob(http.StatusOK, openid4vci.MediaTypeSignedMetadata, []byte(signed))
+		case !errors.Is(err, keys.ErrNoSigner):
+			return err
+		}
+		// That no key may sign is in the log and the metric of certificates.
+	}
+	header.Set("Cache-Control", cacheMetadata)
+	return httpd.WriteJSON(c, http.StatusOK, metadata)
 }
 
 // vcIssuer serves the keys that sign SD-JWT VCs.

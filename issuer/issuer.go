@@ -61,9 +61,11 @@ type Config struct {
 	Name           []Text
 	Configurations []Configuration
 	Signers        map[credentials.Format]Signer
-	Sessions       *session.Store
-	Records        *records.Records
-	StatusLists    *statuslist.Publisher
+	// MetadataKeys, if set, sign the metadata for those who ask for it signed.
+	MetadataKeys *keys.Ring
+	Sessions     *session.Store
+	Records      *records.Records
+	StatusLists  *statuslist.Publisher
 	// Revocations answers whether a certificate is revoked: at each issuance,
 	// and for the re-check job.
 	Revocations trust.StatusChecker
@@ -106,6 +108,8 @@ type Issuer struct {
 	// documents are the offers that were made by reference.
 	documents *session.Objects[openid4vci.CredentialOffer]
 	sealer    *evidence.Sealer
+	// signedMetadata is nil without keys that sign it.
+	signedMetadata *signedMetadata
 	// pseudonymKey is the key of [PseudonymKey].
 	pseudonymKey []byte
 	// parts are the IDs of those that were recorded.
@@ -158,6 +162,9 @@ func New(cfg Config) (*Issuer, error) {
 		sealer:    sealer,
 
 		pseudonymKey: pseudonymKey,
+	}
+	if cfg.MetadataKeys != nil {
+		i.signedMetadata = &signedMetadata{keys: cfg.MetadataKeys}
 	}
 	if err := i.Metadata().ValidateAll(cfg.ID); err != nil {
 		return nil, err

@@ -33,6 +33,9 @@ type certificates struct {
 	watched []watchedCertificate
 }
 
+// useMetadata is the use of the keys that sign issuer metadata.
+const useMetadata = "metadata"
+
 type watchedCertificate struct {
 	role, tenant, use string
 	// until returns when the last of the certificates that follow one another
@@ -112,12 +115,13 @@ func (c *certificates) warnings() (out []string) {
 // ready fails if every tenant has a signer whose certificates have ended: nobody
 // would accept what it signs. As long as one tenant works the process is needed,
 // and the others show in the metric and the log. A server certificate is the
-// business of whoever connects.
+// business of whoever connects, and without a signer of metadata it is served
+// unsigned.
 func (c *certificates) ready(context.Context) error {
 	now := c.now()
 	tenants, ended := map[string]bool{}, map[string]bool{}
 	for _, w := range c.list(now) {
-		if w.use == config.UseTLS {
+		if w.use == config.UseTLS || w.use == useMetadata {
 			continue
 		}
 		name := w.role + "/" + w.tenant

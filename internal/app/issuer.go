@@ -65,6 +65,10 @@ func (a *App) buildIssuer(t *tenant) error {
 		t.signers = append(t.signers, watchRing(t.Role, tenant, string(format), s.Keys))
 	}
 	t.signers = append(t.signers, watchRing(t.Role, tenant, "status", statusKeys))
+	metadataKeys, err := a.metadataKeys(t, c)
+	if err != nil {
+		return err
+	}
 	check, err := a.evidence(t, &c.JPKI)
 	if err != nil {
 		return fmt.Errorf("jpki: %w", err)
@@ -113,7 +117,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	sessions := a.sessions(t.Role, tenant)
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
-		Configurations: configurations, Signers: signers, Sessions: sessions,
+		Configurations: configurations, Signers: signers, MetadataKeys: metadataKeys, Sessions: sessions,
 		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked, Cascade: issuer.Cascade(configurations)},
 		StatusLists: publisher, StatusWindow: window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
@@ -243,6 +247,20 @@ func (a *App) issuerKeys(c *config.Issuer) (map[credentials.Format]issuer.Signer
 			return jose.EncodeBase64(signed), err
 		}},
 	}, statusKeys, nil
+}
+
+// metadataKeys loads the keys that sign the issuer metadata, or nil if there are
+// none.
+func (a *App) metadataKeys(t *tenant, c *config.Issuer) (*keys.Ring, error) {
+	if len(c.Keys.Metadata) == 0 {
+		return nil, nil
+	}
+	ring, err := a.keyring.LoadRing("keys.metadata", c.Keys.Metadata, a.opt.Now())
+	if err != nil {
+		return nil, err
+	}
+	t.signers = append(t.signers, watchRing(t.Role, t.Endpoint.Tenant, useMetadata, ring))
+	return ring, nil
 }
 
 // jpkiCheck is how an issuer checks JPKI certificates.

@@ -96,7 +96,7 @@ func plainSandbox(t *testing.T) *sandbox.Sandbox {
 
 // roleKeys are all keys of a sandbox by their file names.
 var roleKeys = map[string]string{
-	"sd-jwt": "keys.sd_jwt", "mdoc": "keys.mdoc", "status": "keys.status", "request": "keys.request",
+	"sd-jwt": "keys.sd_jwt", "mdoc": "keys.mdoc", "status": "keys.status", "metadata": "keys.metadata", "request": "keys.request",
 	"attestation": "keys.attestation", "tls-issuer": "tls", "tls-verifier": "tls", "tls-provider": "tls",
 }
 

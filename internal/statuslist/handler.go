@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -32,7 +31,7 @@ func Respond(c echo.Context, maxAge time.Duration, now time.Time, find func() (P
 	if c.QueryParams().Has("time") {
 		return &httpd.Error{Status: http.StatusNotImplemented, Code: CodeNotImplemented, Description: "only the present status list is served"}
 	}
-	form := preferred(strings.Join(c.Request().Header.Values("Accept"), ","), status.MediaType, status.CWTMediaType)
+	form := httpd.Preferred(c.Request().Header, status.MediaType, status.CWTMediaType)
 	if form == "" {
 		return &httpd.Error{
 			Status: http.StatusNotAcceptable, Code: CodeNotAcceptable,
@@ -58,56 +57,3 @@ func Respond(c echo.Context, maxAge time.Duration, now time.Time, find func() (P
 // errNoForm is met where an older release has published and no newer token can
 // be made.
 var errNoForm = errors.New("statuslist: the form was not published")
-
-// preferred returns which of the forms an Accept header likes best (RFC 9110
-// section 12.5.1), the first of them if it likes several as much, and "" if
-// none. An empty header takes anything.
-func preferred(accept string, forms ...string) string {
-	if strings.TrimSpace(accept) == "" {
-		return forms[0]
-	}
-	best, bestQuality := "", 0.0
-	for _, form := range forms {
-		if q := quality(accept, form); q > bestQuality {
-			best, bestQuality = form, q
-		}
-	}
-	return best
-}
-
-// quality returns the weight of a media type, which is that of the most specific
-// range it falls into.
-func quality(accept, form string) float64 {
-	group, _, _ := strings.Cut(form, "/")
-	weight, specific := 0.0, 0
-	for _, part := range strings.Split(accept, ",") {
-		mediaRange, parameters, _ := strings.Cut(part, ";")
-		rank := 0
-		switch strings.ToLower(strings.TrimSpace(mediaRange)) {
-		case form:
-			rank = 3
-		case group + "/*":
-			rank = 2
-		case "*/*":
-			rank = 1
-		}
-		if rank > specific {
-			weight, specific = weightOf(parameters), rank
-		}
-	}
-	return weight
-}
-
-// weightOf reads q; what cannot be read counts as 1.
-func weightOf(parameters string) float64 {
-	for _, parameter := range strings.Split(parameters, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-		if !strings.EqualFold(name, "q") {
-			continue
-		}
-		if q, err := strconv.ParseFloat(value, 64); err == nil && q >= 0 && q <= 1 {
-			return q
-		}
-	}
-	return 1
-}

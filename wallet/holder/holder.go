@@ -75,6 +75,11 @@ type Wallet struct {
 	// IssuerTrust says by format whose credentials are stored. A format that
 	// is missing is not accepted.
 	IssuerTrust map[credentials.Format]*trust.Policy
+	// MetadataTrust says who may sign issuer metadata; its profile is usually
+	// [trust.ProfileVerifierAccess]. With it the wallet asks for signed metadata
+	// and uses no other; if it is nil, metadata counts as what it is: the word
+	// of whoever has the issuer's server certificate.
+	MetadataTrust *trust.Policy
 	// VerifierTrust says whose requests are answered. Its profile is usually
 	// [trust.ProfileVerifierAccess].
 	VerifierTrust *trust.Policy

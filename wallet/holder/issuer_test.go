@@ -19,7 +19,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust"
 )
 
-func (w *world) issuerMetadata(rw http.ResponseWriter, _ *http.Request) {
+func (w *world) issuerMetadata(rw http.ResponseWriter, r *http.Request) {
 	proof := map[string]openid4vci.ProofType{openid4vci.ProofTypeJWT: {SigningAlgorithms: []string{"ES256"}}}
 	attested := map[string]openid4vci.ProofType{openid4vci.ProofTypeJWT: {
 		SigningAlgorithms: []string{"ES256"}, KeyAttestations: &openid4vci.KeyAttestationsRequired{},
@@ -41,6 +41,10 @@ func (w *world) issuerMetadata(rw http.ResponseWriter, _ *http.Request) {
 	}
 	if w.editIssuer != nil {
 		w.editIssuer(m)
+	}
+	if w.metadata != nil {
+		w.metadata(rw, r, m)
+		return
 	}
 	writeJSON(rw, 200, m)
 }

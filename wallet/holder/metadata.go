@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
@@ -17,11 +18,7 @@ func (i *issuance) discover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	response, err := i.steps.get(ctx, "issuer metadata", PartyIssuer, address, typeJSON)
-	if err != nil {
-		return err
-	}
-	if i.issuer, err = openid4vci.ParseIssuerMetadata(response.Body, i.offer.CredentialIssuer); err != nil {
+	if i.issuer, err = i.issuerMetadata(ctx, address); err != nil {
 		return err
 	}
 	if err := i.chooseConfigurations(); err != nil {
@@ -29,6 +26,29 @@ func (i *issuance) discover(ctx context.Context) error {
 	}
 	return i.discoverServer(ctx)
 }
+
+// issuerMetadata fetches the metadata, signed if the wallet trusts signers of it.
+// What is unsigned is then refused: otherwise whoever could strip the signature
+// would not have to forge it.
+func (i *issuance) issuerMetadata(ctx context.Context, address string) (*openid4vci.IssuerMetadata, error) {
+	form := typeJSON
+	if i.w.MetadataTrust != nil {
+		form = openid4vci.MediaTypeSignedMetadata
+	}
+	response, err := i.steps.get(ctx, "issuer metadata", PartyIssuer, address, form)
+	if err != nil {
+		return nil, err
+	}
+	if i.w.MetadataTrust == nil {
+		return openid4vci.ParseIssuerMetadata(response.Body, i.offer.CredentialIssuer)
+	}
+	return openid4vci.ParseSignedMetadata(ctx, string(response.Body), openid4vci.SignedMetadataExpect{
+		Identifier: i.offer.CredentialIssuer, Policy: i.w.MetadataTrust, Now: i.w.Now(), Skew: metadataSkew,
+	})
+}
+
+// metadataSkew is how far the clock of an issuer may differ.
+const metadataSkew = time.Minute
 
 // chooseConfigurations takes everything offered. What is unknown or of another
 // format ends the issuance: half of an offer is not what the person agreed to.

@@ -65,6 +65,8 @@ type world struct {
 	wallet *holder.Wallet
 
 	editIssuer func(*openid4vci.IssuerMetadata)
+	// metadata answers in the issuer's place with what it would say.
+	metadata   func(rw http.ResponseWriter, r *http.Request, m *openid4vci.IssuerMetadata)
 	editServer func(*openid4vci.AuthorizationServerMetadata)
 	callback   func(url.Values) string
 	draft      func(n int, d *credentials.Draft)

@@ -52,6 +52,7 @@ func TestRequestToStart(t *testing.T) {
 		{"issuer.keys.sd_jwt", "sd-jwt", ca.Generic, cfg.Issuer.Keys.SDJWT[0], &trust.ProfileSDJWTIssuer},
 		{"issuer.keys.mdoc", "mdoc", ca.IACA, cfg.Issuer.Keys.Mdoc[0], &trust.ProfileMdocSigner},
 		{"issuer.keys.status", "status", ca.Generic, cfg.Issuer.Keys.Status[0], &trust.ProfileStatusSigner},
+		{"issuer.keys.metadata", "verifier-access", ca.Generic, cfg.Issuer.Keys.Metadata[0], &trust.ProfileVerifierAccess},
 		{"verifier.keys.request", "verifier-access", ca.Generic, cfg.Verifier.Keys.Request[0], &trust.ProfileVerifierAccess},
 		{"wallet_provider.keys.attestation", "wallet-provider", ca.Generic, cfg.Provider.Keys.Attestation[0], &trust.ProfileWalletProvider},
 		{"issuer.tls", "tls", ca.Generic, (*cfg.Issuer.TLS)[0], nil},

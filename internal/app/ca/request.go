@@ -36,7 +36,7 @@ type Subject struct {
 // uses are the ends of default common names.
 var uses = map[string]string{
 	"sd_jwt": "SD-JWT VC Signer", "mdoc": "Document Signer", "status": "Status List Signer", "openid": "OpenID Client",
-	"request": "Verifier Access", "attestation": "Wallet Provider",
+	"request": "Verifier Access", "metadata": "Issuer Access", "attestation": "Wallet Provider",
 }
 
 // Request returns a certificate signing request (PKCS #10 in PEM) for a key of
@@ -124,7 +124,7 @@ func template(t config.Tenant, use string, s Subject) (*x509.CertificateRequest,
 		s.Organization = organization
 	}
 	template := &x509.CertificateRequest{}
-	if use == config.UseTLS || use == "request" {
+	if use == config.UseTLS || use == "request" || use == "metadata" {
 		if ip := net.ParseIP(host.Hostname()); ip != nil {
 			template.IPAddresses = []net.IP{ip}
 		} else {

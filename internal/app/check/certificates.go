@@ -22,6 +22,9 @@ func signerProfile(where string) (trust.Profile, bool) {
 		".keys.sd_jwt": trust.ProfileSDJWTIssuer, ".keys.mdoc": trust.ProfileMdocSigner,
 		".keys.status": trust.ProfileStatusSigner, ".keys.request": trust.ProfileVerifierAccess,
 		".keys.attestation": trust.ProfileWalletProvider,
+		// Whoever is met by a wallet shows one kind of certificate, whether it
+		// asks for credentials or issues them.
+		".keys.metadata": trust.ProfileVerifierAccess,
 	} {
 		if strings.HasSuffix(use, suffix) {
 			return profile, true

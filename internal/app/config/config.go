@@ -177,6 +177,9 @@ type Issuer struct {
 		SDJWT  KeyList `yaml:"sd_jwt"`
 		Mdoc   KeyList `yaml:"mdoc"`
 		Status KeyList `yaml:"status"`
+		// Metadata signs the issuer metadata, for wallets that ask for it
+		// signed. Without it they get what everybody gets.
+		Metadata KeyList `yaml:"metadata,omitempty"`
 		// OpenID authenticates the issuer to the OpenID provider.
 		OpenID KeyList `yaml:"openid,omitempty"`
 	} `yaml:"keys"`

@@ -140,6 +140,9 @@ func (t *Tenant) Keys() []NamedKeys {
 	case t.Issuer != nil:
 		k := &t.Issuer.Keys
 		all = append(all, NamedKeys{"keys.sd_jwt", &k.SDJWT}, NamedKeys{"keys.mdoc", &k.Mdoc}, NamedKeys{"keys.status", &k.Status})
+		if len(k.Metadata) > 0 {
+			all = append(all, NamedKeys{"keys.metadata", &k.Metadata})
+		}
 		if t.Issuer.OpenID != nil || len(k.OpenID) > 0 {
 			all = append(all, NamedKeys{"keys.openid", &k.OpenID})
 		}

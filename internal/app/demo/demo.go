@@ -234,6 +234,7 @@ func (d *demonstration) meetParties(cfg *config.Config) (err error) {
 				credentials.FormatMdoc:    policy(trust.ProfileMdocSigner, d.box.IssuerAnchors[credentials.FormatMdoc]),
 			},
 			VerifierTrust: policy(trust.ProfileVerifierAccess, d.box.VerifierAnchor),
+			MetadataTrust: policy(trust.ProfileVerifierAccess, d.box.VerifierAnchor),
 		}
 	}
 	d.wallet, d.secondWallet = newWallet(), newWallet()

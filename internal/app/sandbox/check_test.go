@@ -175,6 +175,10 @@ func TestCheck(t *testing.T) {
 		"same origin":          {func(d *deployment) { d.cfg.Verifier.Origin = d.cfg.Issuer.Origin; d.save() }, report.Fault, "verifier.origin", "also that of issuer"},
 		"key missing":          {func(d *deployment) { _ = os.Remove(d.cfg.Issuer.Keys.SDJWT[0].Key) }, report.Fault, "issuer.keys.sd_jwt", "no such file"},
 		"key open to others":   {func(d *deployment) { d.chmod(d.cfg.Issuer.Keys.Status[0].Key, 0o644) }, report.Fault, "issuer.keys.status", "group or others"},
+		"metadata key missing": {func(d *deployment) { _ = os.Remove(d.cfg.Issuer.Keys.Metadata[0].Key) }, report.Fault, "issuer.keys.metadata", "no such file"},
+		"metadata by a document signer": {func(d *deployment) {
+			d.replace(d.cfg.Issuer.Keys.Metadata[0], d.ca(trusttest.CAOptions{Profile: trusttest.IACA}).IssueMdocSigner, trusttest.LeafOptions{})
+		}, report.Fault, "issuer.keys.metadata", "verifier-access"},
 		"key is none":          {func(d *deployment) { d.write(d.cfg.Issuer.Keys.Mdoc[0].Key, []byte("no key")) }, report.Fault, "issuer.keys.mdoc", ""},
 		"key of another":       {func(d *deployment) { d.cfg.Issuer.Keys.Mdoc[0].Key = d.cfg.Issuer.Keys.SDJWT[0].Key; d.save() }, report.Fault, "issuer.keys.mdoc", "another key"},
 		"chain missing":        {func(d *deployment) { _ = os.Remove(d.cfg.Verifier.Keys.Request[0].Chain) }, report.Fault, "verifier.keys.request", "no such file"},

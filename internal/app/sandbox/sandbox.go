@@ -60,7 +60,7 @@ type Sandbox struct {
 	TLSRoot *x509.Certificate
 	TLS     *trusttest.CA
 	// IssuerAnchors are those of the credentials, by format, and
-	// VerifierAnchor that of request objects.
+	// VerifierAnchor that of request objects and of signed issuer metadata.
 	IssuerAnchors  map[credentials.Format]trust.Anchor
 	VerifierAnchor trust.Anchor
 	// AdminToken creates offers, APIToken asks the verifier.
@@ -193,6 +193,9 @@ func (cas *authorities) issuerKeys(w *writer, c *config.Issuer) {
 	c.Keys.SDJWT = w.key("sd-jwt", must(w, cas.issuing.IssueSDJWTSigner, trusttest.LeafOptions{}))
 	c.Keys.Mdoc = w.key("mdoc", must(w, cas.iaca.IssueMdocSigner, trusttest.LeafOptions{}))
 	c.Keys.Status = w.key("status", must(w, cas.issuing.IssueStatusSigner, trusttest.LeafOptions{}))
+	c.Keys.Metadata = w.key("metadata", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{
+		Name: "Tegata Sandbox Issuer Access", DNSNames: []string{"127.0.0.1"},
+	}))
 }
 
 func (cas *authorities) verifierKeys(w *writer, c *config.Verifier) {
