@@ -18,8 +18,8 @@ import (
 // Nonce returns a fresh c_nonce (OpenID4VCI 1.0 section 7).
 func (i *Issuer) Nonce() string { return i.nonces.fresh() }
 
-// Credential answers a credential request (OpenID4VCI 1.0 section 8) of a
-// client with the given access. Errors that the wallet is told are
+// Credential answers a credential request (OpenID4VCI 1.0 section 8) that came in
+// clear, of a client with the given access. Errors that the wallet is told are
 // *openid4vci.Error; all others mean that the issuer can't issue now.
 //
 // The order matters. Without a key that may sign now nothing is done at all: the
@@ -31,6 +31,11 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 	if err != nil {
 		return nil, err
 	}
+	return i.issue(ctx, access, request, false)
+}
+
+// issue answers a request; encrypted says that it came so.
+func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openid4vci.CredentialRequest, encrypted bool) (*openid4vci.CredentialResponse, error) {
 	configuration, err := i.granted(access, request)
 	if err != nil {
 		return nil, err
@@ -40,7 +45,7 @@ func (i *Issuer) Credential(ctx context.Context, access *oauth.Access, body []by
 		return nil, err
 	}
 	// Whoever asks for an encrypted answer must not get one in clear instead.
-	if err := i.Metadata().CheckEncryption(request.ResponseEncryption, false); err != nil {
+	if err := i.encryption.check(request.ResponseEncryption, encrypted); err != nil {
 		return nil, err
 	}
 	signer, err := i.signer(configuration, cert)

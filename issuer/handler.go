@@ -137,15 +137,15 @@ func (x *handler) credential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body, _, err := httpd.Body(c, "application/json")
+	body, mediaType, err := httpd.Body(c, "application/json", openid4vci.MediaTypeEncrypted)
 	if err != nil {
 		return err
 	}
-	response, err := x.issuer.Credential(ctx, access, body)
+	response, err := x.issuer.answer(ctx, access, message{mediaType: mediaType, body: body})
 	if err != nil {
 		return err
 	}
-	return httpd.WriteJSON(c, response.Status(), response)
+	return c.Blob(response.status, response.mediaType, response.body)
 }
 
 // encodeError answers at the nonce and credential endpoints (OpenID4VCI 1.0

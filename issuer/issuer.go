@@ -79,7 +79,8 @@ type Config struct {
 	// JPKIAnchors are the CAs of the certificates that evidence rests on.
 	JPKIAnchors []trust.Anchor
 	// Secret is the issuer's long-lived secret, 32 bytes or more, from which
-	// the keys for nonces, handles and pseudonyms are derived.
+	// the keys for nonces, handles, pseudonyms and encrypted requests are
+	// derived.
 	Secret []byte
 	// BatchSize is how many credentials one request may ask for, 2 or more.
 	BatchSize int
@@ -110,6 +111,8 @@ type Issuer struct {
 	sealer    *evidence.Sealer
 	// signedMetadata is nil without keys that sign it.
 	signedMetadata *signedMetadata
+	// encryption is of credential requests and responses.
+	encryption *encryption
 	// pseudonymKey is the key of [PseudonymKey].
 	pseudonymKey []byte
 	// parts are the IDs of those that were recorded.
@@ -154,6 +157,10 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	encryption, err := newEncryption(cfg.Secret, cfg.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	i := &Issuer{
 		cfg:       cfg,
 		nonces:    n,
@@ -161,6 +168,7 @@ func New(cfg Config) (*Issuer, error) {
 		documents: session.NewObjects[openid4vci.CredentialOffer](cfg.Sessions, "offerdoc", cfg.OfferLifetime),
 		sealer:    sealer,
 
+		encryption:   encryption,
 		pseudonymKey: pseudonymKey,
 	}
 	if cfg.MetadataKeys != nil {

@@ -34,6 +34,8 @@ func (i *Issuer) Metadata() *openid4vci.IssuerMetadata {
 		CredentialIssuer:   i.cfg.ID,
 		CredentialEndpoint: i.cfg.ID + pathCredential,
 		NonceEndpoint:      i.cfg.ID + pathNonce,
+		RequestEncryption:  i.encryption.request,
+		ResponseEncryption: i.encryption.response,
 		Batch:              &openid4vci.Batch{Size: i.cfg.BatchSize},
 		Display:            display(i.cfg.Name),
 		Configurations:     map[string]*openid4vci.Configuration{},

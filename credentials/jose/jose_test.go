@@ -1,6 +1,7 @@
 package jose_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -264,6 +265,47 @@ func TestEncrypt(t *testing.T) {
 		}
 		if _, err := e.Decrypt(key, enc); !errors.Is(err, jose.ErrDecrypt) {
 			t.Errorf("tag: %v", err)
+		}
+	}
+}
+
+func TestCompressed(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, elliptic.P256())
+	to, err := jose.NewJWK(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("a"), 5000)
+	token, err := jose.Encrypt(content, to, jose.A128GCM, jose.EncryptOptions{Zip: jose.DEF})
+	if err != nil || len(token) > 1000 {
+		t.Fatalf("%d characters, %v", len(token), err)
+	}
+	if _, err := jose.Encrypt(content, to, jose.A128GCM, jose.EncryptOptions{Zip: "GZIP"}); err == nil {
+		t.Error("another compression is used")
+	}
+	if _, err := jose.ParseEncrypted(token); !errors.Is(err, jose.ErrToken) {
+		t.Errorf("J10 zip where it is not expected: %v", err)
+	}
+	for limit, ok := range map[int64]bool{5000: true, 4999: false, 0: false} {
+		e, err := jose.ParseCompressed(token, limit)
+		if err != nil || e.Header.Zip != jose.DEF {
+			t.Fatalf("%v, %v", e, err)
+		}
+		out, err := e.Decrypt(key, jose.A128GCM)
+		if ok && (err != nil || !bytes.Equal(out, content)) || !ok && !errors.Is(err, jose.ErrDecrypt) {
+			t.Errorf("limit %d: %d bytes, %v", limit, len(out), err)
+		}
+	}
+	header, rest, _ := strings.Cut(token, ".")
+	raw, err := jose.DecodeBase64(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, zip := range []string{`"GZIP"`, `""`, `null`, `["DEF"]`, `"def"`} {
+		bent := jose.EncodeBase64([]byte(strings.Replace(string(raw), `"DEF"`, zip, 1)))
+		if _, err := jose.ParseCompressed(bent+"."+rest, 5000); !errors.Is(err, jose.ErrToken) {
+			t.Errorf("zip %s: %v", zip, err)
 		}
 	}
 }

@@ -23,19 +23,26 @@ const (
 	A256GCM = "A256GCM"
 )
 
+// DEF is the one compression, DEFLATE (RFC 7516 section 4.1.3).
+const DEF = "DEF"
+
 // EncryptOptions are the optional header members of a JWE.
 type EncryptOptions struct {
-	Cty      string
+	Cty string
+	// Zip is DEF, or empty for no compression.
+	Zip      string
 	APU, APV []byte
 }
 
 // EncryptedHeader is the protected header of a JWE.
-type EncryptedHeader struct{ Alg, Enc, Kid, Typ, Cty string }
+type EncryptedHeader struct{ Alg, Enc, Kid, Typ, Cty, Zip string }
 
 // Encrypted is a compact JWE that has not been opened.
 type Encrypted struct {
 	Header  EncryptedHeader
 	compact string
+	// limit is how long the decompressed content may be, in bytes.
+	limit int64
 }
 
 // Encrypt returns the compact JWE of plaintext for the key to, whose kid it
@@ -44,7 +51,15 @@ func Encrypt(plaintext []byte, to *JWK, enc string, opt EncryptOptions) (string,
 	if enc != A128GCM && enc != A256GCM {
 		return "", fmt.Errorf("content encryption %q is not used", enc)
 	}
-	pub, err := to.encryptionKey()
+	compression := jwa.NoCompress
+	switch opt.Zip {
+	case "":
+	case DEF:
+		compression = jwa.Deflate
+	default:
+		return "", fmt.Errorf("compression %q is not used", opt.Zip)
+	}
+	pub, err := to.EncryptionKey()
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +87,7 @@ func Encrypt(plaintext []byte, to *JWK, enc string, opt EncryptOptions) (string,
 	out, err := jwe.Encrypt(plaintext,
 		jwe.WithKey(jwa.ECDH_ES, pub, jwe.WithPerRecipientHeaders(headers)),
 		jwe.WithContentEncryption(jwa.ContentEncryptionAlgorithm(enc)),
-		jwe.WithCompress(jwa.NoCompress))
+		jwe.WithCompress(compression))
 	if err != nil {
 		return "", fmt.Errorf("encrypt: %w", err)
 	}
@@ -83,6 +98,18 @@ func Encrypt(plaintext []byte, to *JWK, enc string, opt EncryptOptions) (string,
 // ECDH-ES in direct mode, and crit, zip and the JSON serialization are refused.
 // Errors wrap [ErrToken].
 func ParseEncrypted(compact string) (*Encrypted, error) {
+	return parseEncrypted(compact, 0)
+}
+
+// ParseCompressed is [ParseEncrypted] for a JWE that may be compressed, which
+// its zip then says. A JWE is not opened if more than limit bytes, 1 or more,
+// come out of the decompression.
+func ParseCompressed(compact string, limit int64) (*Encrypted, error) {
+	return parseEncrypted(compact, max(limit, 1))
+}
+
+// parseEncrypted accepts no compression if the limit is zero.
+func parseEncrypted(compact string, limit int64) (*Encrypted, error) {
 	parts, err := split(compact, 5)
 	if err != nil {
 		return nil, err
@@ -98,17 +125,18 @@ func ParseEncrypted(compact string) (*Encrypted, error) {
 		return nil, fmt.Errorf("%w: header: %w", ErrToken, err)
 	}
 	for _, name := range []string{"crit", "zip", "jku", "x5u", "p2c", "p2s"} {
-		if _, ok := members[name]; ok {
+		if _, ok := members[name]; ok && (name != "zip" || limit == 0) {
 			return nil, fmt.Errorf("%w: header member %s is not accepted", ErrToken, name)
 		}
 	}
 	var header struct {
-		Alg string `json:"alg"`
-		Enc string `json:"enc"`
-		Kid string `json:"kid"`
-		Typ string `json:"typ"`
-		Cty string `json:"cty"`
-		EPK *JWK   `json:"epk"`
+		Alg string  `json:"alg"`
+		Enc string  `json:"enc"`
+		Kid string  `json:"kid"`
+		Typ string  `json:"typ"`
+		Cty string  `json:"cty"`
+		Zip *string `json:"zip"`
+		EPK *JWK    `json:"epk"`
 	}
 	if err := UnmarshalJSON(raw[0], &header); err != nil {
 		return nil, fmt.Errorf("%w: header: %w", ErrToken, err)
@@ -116,12 +144,20 @@ func ParseEncrypted(compact string) (*Encrypted, error) {
 	if header.Alg != ECDHES || header.EPK == nil || len(raw[1]) != 0 {
 		return nil, fmt.Errorf("%w: only ECDH-ES in direct mode is accepted", ErrToken)
 	}
+	zip := ""
+	if header.Zip != nil {
+		if zip = *header.Zip; zip != DEF {
+			return nil, fmt.Errorf("%w: only DEF is accepted as zip", ErrToken)
+		}
+	} else if _, ok := members["zip"]; ok {
+		return nil, fmt.Errorf("%w: zip is null", ErrToken)
+	}
 	if len(raw[2]) != 12 || len(raw[4]) != 16 {
 		return nil, fmt.Errorf("%w: length of nonce or tag", ErrToken)
 	}
 	return &Encrypted{
-		Header:  EncryptedHeader{Alg: header.Alg, Enc: header.Enc, Kid: header.Kid, Typ: header.Typ, Cty: header.Cty},
-		compact: compact,
+		Header:  EncryptedHeader{Alg: header.Alg, Enc: header.Enc, Kid: header.Kid, Typ: header.Typ, Cty: header.Cty, Zip: zip},
+		compact: compact, limit: limit,
 	}, nil
 }
 
@@ -131,7 +167,7 @@ func (e *Encrypted) Decrypt(priv *ecdsa.PrivateKey, encs ...string) ([]byte, err
 	if !slices.Contains(encs, e.Header.Enc) || (e.Header.Enc != A128GCM && e.Header.Enc != A256GCM) {
 		return nil, fmt.Errorf("%w: content encryption was not offered", ErrDecrypt)
 	}
-	out, err := jwe.Decrypt([]byte(e.compact), jwe.WithKey(jwa.ECDH_ES, priv))
+	out, err := jwe.Decrypt([]byte(e.compact), jwe.WithKey(jwa.ECDH_ES, priv), jwe.WithMaxDecompressBufferSize(e.limit))
 	if err != nil {
 		return nil, ErrDecrypt
 	}

@@ -111,8 +111,9 @@ func (k *JWK) VerificationKey() (crypto.PublicKey, error) {
 	return pub, nil
 }
 
-// encryptionKey is VerificationKey for ECDH-ES.
-func (k *JWK) encryptionKey() (crypto.PublicKey, error) {
+// EncryptionKey returns the *ecdsa.PublicKey to encrypt to by ECDH-ES. It is an
+// error that wraps [ErrKey] if the JWK says that it is for something else.
+func (k *JWK) EncryptionKey() (crypto.PublicKey, error) {
 	pub, err := k.PublicKey()
 	if err != nil {
 		return nil, err

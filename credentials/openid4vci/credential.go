@@ -187,6 +187,9 @@ func (m *IssuerMetadata) CheckEncryption(p *EncryptionParameters, encrypted bool
 	case p.Zip != "" && !slices.Contains(e.Zip, p.Zip):
 		return bad("zip is not supported")
 	}
+	if _, err := p.JWK.EncryptionKey(); err != nil {
+		return wrap(CodeInvalidEncryptionParameters, "the jwk is not for encryption", err)
+	}
 	return nil
 }
 

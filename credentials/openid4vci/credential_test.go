@@ -118,6 +118,8 @@ func TestNegCheckEncryption(t *testing.T) {
 	}
 	otherAlg := parameters("A128GCM", "")
 	otherAlg.JWK.Alg = "ECDH-ES+A256KW"
+	signing := parameters("A128GCM", "")
+	signing.JWK.Use = "sig"
 	for _, tc := range []struct {
 		name      string
 		m         *openid4vci.IssuerMetadata
@@ -131,6 +133,7 @@ func TestNegCheckEncryption(t *testing.T) {
 		{"VCI-EN-03 response not supported", &openid4vci.IssuerMetadata{}, parameters("A128GCM", ""), true, false},
 		{"VCI-EN-03 enc", metadata(false, false), parameters("A256GCM", ""), true, false},
 		{"VCI-EN-03 alg", metadata(false, false), otherAlg, true, false},
+		{"VCI-EN-03 a key for signatures", metadata(false, false), signing, true, false},
 		{"VCI-EN-03 zip", metadata(false, false), parameters("A128GCM", "DEF"), true, false},
 		{"VCI-EN-04 parameters in the clear", metadata(false, false), parameters("A128GCM", ""), false, false},
 		{"VCI-EN-05 request in the clear", metadata(true, false), nil, false, false},

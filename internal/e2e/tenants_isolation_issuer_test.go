@@ -13,6 +13,7 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/dpop"
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
@@ -335,6 +336,26 @@ func (n *neighbours) holders(t *testing.T) holders {
 func credentialAttempts() []attempt {
 	return []attempt{
 		{"access token", tryAccessToken}, {"DPoP proof", tryResourceProof}, {"c_nonce", tryNonce}, {"key proof", tryKeyProof},
+		{"encrypted request", tryEncryptedRequest},
+	}
+}
+
+// tryEncryptedRequest encrypts a request to a key. Both tenants have the same secret.
+func tryEncryptedRequest(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	h := n.holders(t)
+	ask := func(c *oauthClient, token string, to *jose.JWK) func() *answer {
+		return func() *answer { return c.sealed(t, token, c.credentialRequest(t, 1), to, jose.A256GCM, "") }
+	}
+	key := n.a.requestKey(t)
+	nobodys, err := jose.NewJWK(newKey(t).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobodys.Alg, nobodys.Kid = jose.ECDHES, jose.EncodeBase64(nobodys.Thumbprint())
+	return trial{
+		own: ask(h.here, h.token, key), other: ask(h.there, h.tokenB, key),
+		guess: ask(h.there, h.tokenB, nobodys), alive: ask(h.there, h.tokenB, n.b.requestKey(t)),
 	}
 }
 
