@@ -50,7 +50,12 @@ func newMetadataWorld(t *testing.T) *metadataWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
+	encryption, err := newEncryption(make([]byte, 32), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.issuer = &Issuer{
+		encryption: encryption,
 		cfg: Config{
 			ID: "https://issuer.example", Name: labels("手形市", "Tegata City"), Configurations: Identity(), BatchSize: 2,
 			Now: func() time.Time { return w.now },
