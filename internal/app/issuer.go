@@ -139,7 +139,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		return err
 	}
 	authorization := oauth.New(oauth.Config{
-		Issuer: id, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
+		Issuer: id, Name: map[string]string{"ja": c.NameJA, "en": c.NameEN}, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
 		Attesters: &trust.Policy{
 			Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
 			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),

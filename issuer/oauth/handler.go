@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"html/template"
@@ -284,6 +285,8 @@ func (h *Handler) setCookie(c echo.Context, value string) {
 type pageData struct {
 	Base     string
 	TestMode bool
+	// NameJA and NameEN name the issuer. NameEN is empty if it adds nothing.
+	NameJA, NameEN string
 	*View
 	// ChallengeText is the text to sign on this device, the others are for
 	// another one.
@@ -304,11 +307,22 @@ func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) er
 
 func (h *Handler) render(c echo.Context, status int, page web.Page, data pageData) error {
 	data.Base, data.TestMode = h.base, h.server.cfg.TestCards != nil
+	data.NameJA, data.NameEN = h.server.names()
 	html, err := page.Render(data)
 	if err != nil {
 		return err
 	}
 	return c.HTMLBlob(status, html)
+}
+
+// names returns what people read of the issuer.
+func (s *Server) names() (ja, en string) {
+	en = s.cfg.Name["en"]
+	ja = cmp.Or(s.cfg.Name["ja"], en, s.cfg.Issuer)
+	if en == ja {
+		en = ""
+	}
+	return ja, en
 }
 
 // encodeError answers machines.

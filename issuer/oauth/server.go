@@ -144,7 +144,10 @@ type Wallet struct {
 type Config struct {
 	// Issuer is the issuer identifier of the authorization server, which is
 	// also the credential issuer identifier.
-	Issuer         string
+	Issuer string
+	// Name is what people read of the issuer, by language tag, ja and en. Where
+	// one is missing the other stands for it, and the identifier for both.
+	Name           map[string]string
 	Configurations []Configuration
 	Sessions       *session.Store
 	// Attesters validates the certificates of wallet providers.
