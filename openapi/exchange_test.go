@@ -46,6 +46,7 @@ func deploy(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Issuer.AttestationChallenges = true // so that there is an endpoint for them
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	a, err := app.New(ctx, cfg, app.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
@@ -110,7 +111,7 @@ func TestSweep(t *testing.T) {
 	want := map[openapi.Name][]string{
 		openapi.Issuer: {
 			"GET /.well-known/openid-credential-issuer 200", "GET /.well-known/oauth-authorization-server 200", "GET /.well-known/jwt-vc-issuer 200", "GET /openapi.yaml 200",
-			"POST /admin/offers 201", "POST /admin/offers 401", "POST /admin/offers 413", "POST /admin/offers 415", "POST /nonce 200",
+			"POST /admin/offers 201", "POST /admin/offers 401", "POST /admin/offers 413", "POST /admin/offers 415", "POST /nonce 200", "POST /challenge 200",
 			"POST /par 401", "POST /token 413", "POST /credential 401", "GET /login 400", "POST /login/test 400", "POST /review 403",
 			"GET /status-lists 200", "GET /status-lists/{id} 404", "GET /offers/{id} 404", "POST /admin/offers 400", "GET /status-lists/{id} 406", "GET /assets/issuer.css 200", "GET /authorize 400",
 		},

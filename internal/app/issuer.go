@@ -85,7 +85,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	derived, err := deriveKeys(secret, tenant, "status indexes", "audit", "pseudonyms", purposeDPoPNonce)
+	derived, err := deriveKeys(secret, tenant, "status indexes", "audit", "pseudonyms", purposeDPoPNonce, purposeChallenge)
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,10 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	challenges, err := nonces(c.AttestationChallenges, derived, purposeChallenge, tenant, now)
+	if err != nil {
+		return err
+	}
 	authorization := oauth.New(oauth.Config{
 		Issuer: id, Name: map[string]string{"ja": c.NameJA, "en": c.NameEN}, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
 		Attesters: &trust.Policy{
@@ -149,7 +153,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
-		DPoPNonces: dpopNonces, TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
+		DPoPNonces: dpopNonces, AttestationChallenges: challenges, TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
@@ -207,8 +211,11 @@ func wallets(list []config.Wallet, providers []trust.Anchor) ([]oauth.Wallet, er
 	return out, nil
 }
 
-// purposeDPoPNonce is what the key for DPoP nonces is derived for.
-const purposeDPoPNonce = "DPoP nonce"
+// What the keys for DPoP nonces and attestation challenges are derived for.
+const (
+	purposeDPoPNonce = "DPoP nonce"
+	purposeChallenge = "attestation challenge"
+)
 
 // nonces returns the nonces of a tenant for one purpose, or nil if none are
 // wanted.

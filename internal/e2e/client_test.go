@@ -136,7 +136,9 @@ func (d *deployment) endpoint(path string) string { return d.box.Issuer + path }
 // headers are those of a request to the authorization server.
 func (c *oauthClient) headers(t *testing.T, address string) http.Header {
 	t.Helper()
-	pop, err := attestation.SignPoP(attestation.PoP{ClientID: c.id, Audience: c.d.box.Issuer, Now: c.d.clock.Now(), Lifetime: time.Minute}, c.instance)
+	pop, err := attestation.SignPoP(attestation.PoP{
+		ClientID: c.id, Audience: c.d.box.Issuer, Challenge: c.d.attestationChallenge(t), Now: c.d.clock.Now(), Lifetime: time.Minute,
+	}, c.instance)
 	if err != nil {
 		t.Fatal(err)
 	}

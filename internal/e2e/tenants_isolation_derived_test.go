@@ -49,7 +49,7 @@ func (n *neighbours) nameApart(t *testing.T) {
 	push := func(s *side) *answer {
 		moved := c.at(s.deployment)
 		h := moved.headers(t, s.endpoint("/par"))
-		pop, err := attestation.SignPoP(attestation.PoP{ClientID: c.id, Audience: s.box.Issuer, ID: id, Now: s.clock.Now()}, c.instance)
+		pop, err := attestation.SignPoP(attestation.PoP{ClientID: c.id, Audience: s.box.Issuer, ID: id, Challenge: s.attestationChallenge(t), Now: s.clock.Now()}, c.instance)
 		if err != nil {
 			t.Fatal(err)
 		}

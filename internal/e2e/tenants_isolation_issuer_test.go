@@ -34,6 +34,7 @@ func issuerMatrix() map[string]entry {
 		"GET /assets/issuer.js":                       public,
 		"GET /openapi.yaml":                           public,
 		"POST /nonce":                                 {public: "it takes nothing; whose nonces are accepted is tried at /credential"},
+		"POST /challenge":                             {attempts: []attempt{{"challenge", tryChallenge}}},
 		"POST /par":                                   {attempts: parAttempts()},
 		"GET /authorize":                              {attempts: []attempt{{"request_uri", tryRequestURI}}},
 		"GET /login":                                  {attempts: []attempt{{"cookie", tryLogin}}},
@@ -62,7 +63,7 @@ func (c *oauthClient) at(d *deployment) *oauthClient {
 func (c *oauthClient) headersAt(t *testing.T, audience, target string) http.Header {
 	t.Helper()
 	h := c.headers(t, target)
-	pop, err := attestation.SignPoP(attestation.PoP{ClientID: c.id, Audience: audience, Now: c.d.clock.Now()}, c.instance)
+	pop, err := attestation.SignPoP(attestation.PoP{ClientID: c.id, Audience: audience, Challenge: c.d.attestationChallenge(t), Now: c.d.clock.Now()}, c.instance)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +103,23 @@ func proofAttempts(endpoint string, form func(t *testing.T, c *oauthClient) url.
 				return c.headersAt(t, c.d.box.Issuer, base+endpoint)
 			})
 		}},
+	}
+}
+
+// tryChallenge puts a challenge into a proof of possession.
+func tryChallenge(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	c := n.a.newClient(t)
+	push := func(d *deployment, challenge string) func() *answer {
+		return func() *answer {
+			moved := c.at(d)
+			return moved.push(t, moved.parForm(), moved.challenged(t, "/par", challenge))
+		}
+	}
+	challenge := n.a.attestationChallenge(t)
+	return trial{
+		own: push(n.a.deployment, challenge), other: push(n.b.deployment, challenge),
+		guess: push(n.b.deployment, unknown()), alive: push(n.b.deployment, n.b.attestationChallenge(t)),
 	}
 }
 

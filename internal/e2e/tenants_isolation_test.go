@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/app/config"
@@ -104,6 +105,9 @@ func assimilate(t *testing.T, file, role string, ids [2]string, names []string) 
 		if shared != nil {
 			section[name] = shared
 		}
+	}
+	if role == config.RoleIssuer {
+		section["attestation_challenges"] = true // so that there are some to try
 	}
 	if role == config.RoleProvider {
 		section["wallet_name"] = names[0]
@@ -297,7 +301,7 @@ func (n *neighbours) same(t *testing.T, got, want *answer) {
 	}
 	plain := func(a *answer) (http.Header, string) {
 		h := a.header.Clone()
-		for _, name := range []string{"Date", "X-Request-Id", "Content-Length"} {
+		for _, name := range []string{"Date", "X-Request-Id", "Content-Length", attestation.HeaderChallenge} {
 			h.Del(name)
 		}
 		return h, requestID.ReplaceAllString(string(a.body), "")

@@ -28,11 +28,15 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 	}
 	now := s.cfg.Now()
 	client, err := attestation.Verify(ctx, h.Attestation[0], h.PoP[0], attestation.Expect{
-		Audience: s.cfg.Issuer,
-		ClientID: claimed,
-		Policy:   s.cfg.Attesters,
-		Now:      now,
+		Audience:       s.cfg.Issuer,
+		ClientID:       claimed,
+		Policy:         s.cfg.Attesters,
+		CheckChallenge: s.cfg.AttestationChallenges.check(),
+		Now:            now,
 	})
+	if attestation.CodeOf(err) == attestation.CodeUseChallenge {
+		return nil, refuse(attestation.CodeUseChallenge, "sign a new proof of possession with a challenge of this server", err)
+	}
 	if err != nil {
 		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/pages"
@@ -41,6 +42,7 @@ const (
 	pathTestCards = "/test-cards"
 	pathReview    = "/review"
 	pathToken     = "/token"
+	pathChallenge = "/challenge"
 )
 
 // Mount adds the routes of the authorization server under path, the issuer's
@@ -51,11 +53,15 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 		base:   h.Origin() + path,
 		cookie: httpd.CookieName("issuer", tenant, "login"),
 	}
-	machine := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS(), handler.FreshNonce())
+	machine := h.Echo().Group(path, httpd.Errors(handler.encodeMachine), httpd.CORS(), handler.FreshNonce())
 	machine.POST(pathPAR, handler.push)
 	machine.OPTIONS(pathPAR, httpd.Preflight(http.MethodPost))
 	machine.POST(pathToken, handler.token)
 	machine.OPTIONS(pathToken, httpd.Preflight(http.MethodPost))
+	if server.cfg.AttestationChallenges != nil {
+		machine.POST(pathChallenge, handler.challenge)
+		machine.OPTIONS(pathChallenge, httpd.Preflight(http.MethodPost))
+	}
 
 	forms := h.Echo().Group(path, httpd.Errors(handler.encodePage), h.SameOrigin())
 	forms.GET(pathAuthorize, handler.authorize)
@@ -89,11 +95,28 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 
 // Endpoints returns the URLs for the metadata.
 func (h *Handler) Endpoints() Endpoints {
-	return Endpoints{
+	e := Endpoints{
 		PushedAuthorizationRequest: h.base + pathPAR,
 		Authorization:              h.base + pathAuthorize,
 		Token:                      h.base + pathToken,
 	}
+	if h.server.cfg.AttestationChallenges != nil {
+		e.Challenge = h.base + pathChallenge
+	}
+	return e
+}
+
+// encodeMachine answers clients. Whoever is to use a challenge gets one.
+func (h *Handler) encodeMachine(c echo.Context, err error) {
+	if challenges := h.server.cfg.AttestationChallenges; challenges != nil && openid4vci.CodeOf(err) == attestation.CodeUseChallenge {
+		c.Response().Header().Set(attestation.HeaderChallenge, challenges.Fresh())
+	}
+	encodeError(c, err)
+}
+
+// challenge hands out a challenge. There is nothing to say in a request.
+func (h *Handler) challenge(c echo.Context) error {
+	return httpd.WriteJSON(c, http.StatusOK, openid4vci.ChallengeResponse{Challenge: h.server.cfg.AttestationChallenges.Fresh()})
 }
 
 // FreshNonce returns a middleware for routes that take DPoP proofs: where nonces

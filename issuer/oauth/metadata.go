@@ -7,6 +7,8 @@ type Endpoints struct {
 	PushedAuthorizationRequest string
 	Authorization              string
 	Token                      string
+	// Challenge is empty where no challenges are demanded.
+	Challenge string
 }
 
 // Metadata returns the authorization server metadata (RFC 8414).
@@ -18,6 +20,7 @@ func (s *Server) Metadata(e Endpoints) openid4vci.AuthorizationServerMetadata {
 		TokenEndpoint:                      e.Token,
 		PAREndpoint:                        e.PushedAuthorizationRequest,
 		RequirePAR:                         true,
+		ChallengeEndpoint:                  e.Challenge,
 		ResponseTypesSupported:             []string{"code"},
 		ResponseModesSupported:             []string{"query"},
 		GrantTypesSupported:                []string{openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized},

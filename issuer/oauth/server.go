@@ -177,6 +177,10 @@ type Config struct {
 	// DPoPNonces, if set, are demanded in DPoP proofs (RFC 9449 sections 8 and
 	// 9), so that none can be signed long before it is used.
 	DPoPNonces *Nonces
+	// AttestationChallenges, if set, are demanded in proofs of possession of
+	// attested keys (draft-ietf-oauth-attestation-based-client-auth section 6).
+	// They show that a proof is fresh; that it is used once, its jti does.
+	AttestationChallenges *Nonces
 	// TestCards is nil except in mode test.
 	TestCards TestCards
 	Lifetimes Lifetimes

@@ -196,6 +196,9 @@ type Issuer struct {
 	JPKI    JPKI     `yaml:"jpki"`
 	// DPoPNonces demands nonces of the server in DPoP proofs.
 	DPoPNonces bool `yaml:"dpop_nonces,omitempty"`
+	// AttestationChallenges demands challenges of the server in the proofs of
+	// possession of wallet attestations.
+	AttestationChallenges bool `yaml:"attestation_challenges,omitempty"`
 	// OpenID is a second way to prove who a person is; without it there is none.
 	OpenID *OpenID `yaml:"openid,omitempty"`
 	// MaxValidity is the longest a credential lives.
