@@ -34,6 +34,7 @@ func issuerMatrix() map[string]entry {
 		"GET /assets/issuer.js":                       public,
 		"GET /openapi.yaml":                           public,
 		"POST /nonce":                                 {public: "it takes nothing; whose nonces are accepted is tried at /credential"},
+		"POST /revoke":                                {attempts: revokeAttempts()},
 		"POST /challenge":                             {attempts: []attempt{{"challenge", tryChallenge}}},
 		"POST /par":                                   {attempts: parAttempts()},
 		"GET /authorize":                              {attempts: []attempt{{"request_uri", tryRequestURI}}},
@@ -103,6 +104,30 @@ func proofAttempts(endpoint string, form func(t *testing.T, c *oauthClient) url.
 				return c.headersAt(t, c.d.box.Issuer, base+endpoint)
 			})
 		}},
+	}
+}
+
+func revokeAttempts() []attempt {
+	form := func(_ *testing.T, c *oauthClient) url.Values {
+		return url.Values{"client_id": {c.id}, "token": {unknown()}}
+	}
+	pop := proofAttempts("/revoke", form)[0] // no DPoP proof is looked at
+	return []attempt{pop, {"access token", tryTokenRevocation}}
+}
+
+// tryTokenRevocation has the neighbour revoke a token, which it answers as if there were
+// none; at home the token still serves.
+func tryTokenRevocation(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	h := n.holders(t)
+	nonsense := []byte(`{"credential_configuration_id":"passport"}`)
+	return trial{
+		own: func() *answer { return h.here.credential(t, h.token, h.here.credentialRequest(t, 1), nil) },
+		other: func() *answer {
+			accepted(t, "a token that is none there", h.there.revokeToken(t, h.token))
+			return h.there.credential(t, h.token, nonsense, nil)
+		},
+		guess: func() *answer { return h.there.credential(t, unknown(), nonsense, nil) },
 	}
 }
 

@@ -42,6 +42,7 @@ const (
 	pathTestCards = "/test-cards"
 	pathReview    = "/review"
 	pathToken     = "/token"
+	pathRevoke    = "/revoke"
 	pathChallenge = "/challenge"
 )
 
@@ -58,6 +59,8 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 	machine.OPTIONS(pathPAR, httpd.Preflight(http.MethodPost))
 	machine.POST(pathToken, handler.token)
 	machine.OPTIONS(pathToken, httpd.Preflight(http.MethodPost))
+	machine.POST(pathRevoke, handler.revoke)
+	machine.OPTIONS(pathRevoke, httpd.Preflight(http.MethodPost))
 	if server.cfg.AttestationChallenges != nil {
 		machine.POST(pathChallenge, handler.challenge)
 		machine.OPTIONS(pathChallenge, httpd.Preflight(http.MethodPost))
@@ -99,6 +102,7 @@ func (h *Handler) Endpoints() Endpoints {
 		PushedAuthorizationRequest: h.base + pathPAR,
 		Authorization:              h.base + pathAuthorize,
 		Token:                      h.base + pathToken,
+		Revocation:                 h.base + pathRevoke,
 	}
 	if h.server.cfg.AttestationChallenges != nil {
 		e.Challenge = h.base + pathChallenge
@@ -165,6 +169,17 @@ func (h *Handler) token(c echo.Context) error {
 		return err
 	}
 	return httpd.WriteJSON(c, http.StatusOK, response)
+}
+
+func (h *Handler) revoke(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	if err := h.server.Revoke(c.Request().Context(), clientHeaders(c), Params(form)); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusOK)
 }
 
 func (h *Handler) authorize(c echo.Context) error {

@@ -7,6 +7,7 @@ type Endpoints struct {
 	PushedAuthorizationRequest string
 	Authorization              string
 	Token                      string
+	Revocation                 string
 	// Challenge is empty where no challenges are demanded.
 	Challenge string
 }
@@ -21,6 +22,7 @@ func (s *Server) Metadata(e Endpoints) openid4vci.AuthorizationServerMetadata {
 		PAREndpoint:                        e.PushedAuthorizationRequest,
 		RequirePAR:                         true,
 		ChallengeEndpoint:                  e.Challenge,
+		RevocationEndpoint:                 e.Revocation,
 		ResponseTypesSupported:             []string{"code"},
 		ResponseModesSupported:             []string{"query"},
 		GrantTypesSupported:                []string{openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized},
