@@ -59,11 +59,11 @@ func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openi
 	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
-	drafts, err := i.drafts(ctx, access, signer, configuration, holderKeys)
+	drafts, first, err := i.drafts(ctx, access, signer, configuration, holderKeys)
 	if err != nil {
 		return nil, err
 	}
-	response := &openid4vci.CredentialResponse{}
+	response := &openid4vci.CredentialResponse{NotificationID: i.notifications.id(access.GrantID, first)}
 	for _, d := range drafts {
 		credential, err := i.cfg.Signers[configuration.Format].Issue(d, signer.key)
 		if err != nil {
@@ -139,8 +139,9 @@ func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) erro
 	return nil
 }
 
-// drafts counts the batch, commits it, and returns what is to be signed.
-func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey) ([]credentials.Draft, error) {
+// drafts counts the batch, commits it, and returns what is to be signed, with the
+// ID of the first row.
+func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey) (drafts []credentials.Draft, first string, err error) {
 	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
 		GrantID:    access.GrantID,
 		ConfigID:   c.ID,
@@ -151,10 +152,10 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 		ValidUntil: s.ends,
 	})
 	if err != nil {
-		return nil, allocationError(err)
+		return nil, "", allocationError(err)
 	}
 	claims := c.Map(access.Person, credentials.DateOf(i.cfg.Now(), japan))
-	drafts := make([]credentials.Draft, len(issued))
+	drafts = make([]credentials.Draft, len(issued))
 	for n, row := range issued {
 		drafts[n] = credentials.Draft{
 			Type:       c.Type,
@@ -166,7 +167,7 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 			Status:     &credentials.StatusRef{URI: i.StatusListURI(row.ListID), Index: row.Index},
 		}
 	}
-	return drafts, nil
+	return drafts, issued[0].ID, nil
 }
 
 func allocationError(err error) error {

@@ -68,6 +68,10 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	protocol.POST(pathCredential, x.credential, httpd.BodyLimit(maxCredentialRequest))
 	protocol.OPTIONS(pathCredential, httpd.Preflight(http.MethodPost))
 
+	notified := h.Echo().Group(path, httpd.Errors(encodeNotificationError), httpd.CORS(), pages.FreshNonce())
+	notified.POST(pathNotification, x.notification)
+	notified.OPTIONS(pathNotification, httpd.Preflight(http.MethodPost))
+
 	h.Echo().POST(path+pathOffers, x.makeOffer)
 	h.Echo().GET(path+pathStylesheet, asset("text/css; charset=utf-8", web.Stylesheet()))
 	h.Echo().GET(path+pathScript, asset("text/javascript; charset=utf-8", web.Script()))
@@ -148,10 +152,38 @@ func (x *handler) credential(c echo.Context) error {
 	return c.Blob(response.status, response.mediaType, response.body)
 }
 
+func (x *handler) notification(c echo.Context) error {
+	header := c.Request().Header
+	ctx := c.Request().Context()
+	access, err := x.authorizer.Authenticate(ctx, http.MethodPost, x.issuer.cfg.ID+pathNotification, header.Values("Authorization"), header.Values("DPoP"))
+	if err != nil {
+		return err
+	}
+	body, _, err := httpd.Body(c, "application/json")
+	if err != nil {
+		return err
+	}
+	if err := x.issuer.Notify(ctx, access, body); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// encodeNotificationError answers at the notification endpoint (OpenID4VCI 1.0
+// section 11.3).
+func encodeNotificationError(c echo.Context, err error) {
+	encodeAs(c, err, openid4vci.CodeInvalidNotificationRequest)
+}
+
 // encodeError answers at the nonce and credential endpoints (OpenID4VCI 1.0
 // section 8.3.1): its own codes with 400, and those of OAuth for a token that
 // is not accepted with a challenge (RFC 9449 section 7.1).
 func encodeError(c echo.Context, err error) {
+	encodeAs(c, err, openid4vci.CodeInvalidCredentialRequest)
+}
+
+// encodeAs has a code for requests that are malformed.
+func encodeAs(c echo.Context, err error, malformed string) {
 	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) || errors.Is(err, database.ErrUnavailable) ||
 		errors.Is(err, keys.ErrNoSigner) {
 		err = httpd.Unavailable(err)
@@ -161,7 +193,7 @@ func encodeError(c echo.Context, err error) {
 	case e.Status == http.StatusUnauthorized:
 		c.Response().Header().Set("WWW-Authenticate", `DPoP error="`+e.Code+`", algs="ES256 ES384 ES512"`)
 	case e.Code == httpd.CodeUnsupportedMediaType, e.Code == httpd.CodeInvalidRequest:
-		e = &httpd.Error{Status: http.StatusBadRequest, Code: openid4vci.CodeInvalidCredentialRequest, Description: e.Description, Cause: e.Cause}
+		e = &httpd.Error{Status: http.StatusBadRequest, Code: malformed, Description: e.Description, Cause: e.Cause}
 	}
 	httpd.EncodeOAuth(c, e)
 }

@@ -112,7 +112,8 @@ type Issuer struct {
 	// signedMetadata is nil without keys that sign it.
 	signedMetadata *signedMetadata
 	// encryption is of credential requests and responses.
-	encryption *encryption
+	encryption    *encryption
+	notifications *notifications
 	// pseudonymKey is the key of [PseudonymKey].
 	pseudonymKey []byte
 	// parts are the IDs of those that were recorded.
@@ -161,6 +162,10 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	notifications, err := newNotifications(cfg.Secret, cfg.Tenant, cfg.Sessions)
+	if err != nil {
+		return nil, err
+	}
 	i := &Issuer{
 		cfg:       cfg,
 		nonces:    n,
@@ -168,8 +173,9 @@ func New(cfg Config) (*Issuer, error) {
 		documents: session.NewObjects[openid4vci.CredentialOffer](cfg.Sessions, "offerdoc", cfg.OfferLifetime),
 		sealer:    sealer,
 
-		encryption:   encryption,
-		pseudonymKey: pseudonymKey,
+		encryption:    encryption,
+		notifications: notifications,
+		pseudonymKey:  pseudonymKey,
 	}
 	if cfg.MetadataKeys != nil {
 		i.signedMetadata = &signedMetadata{keys: cfg.MetadataKeys}

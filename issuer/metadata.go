@@ -12,12 +12,13 @@ import (
 
 // Paths of the endpoints under the issuer's path.
 const (
-	pathNonce      = "/nonce"
-	pathCredential = "/credential"
-	pathOffer      = "/offers/:id"
-	pathOffers     = "/admin/offers"
-	pathStylesheet = "/assets/issuer.css"
-	pathScript     = "/assets/issuer.js"
+	pathNonce        = "/nonce"
+	pathCredential   = "/credential"
+	pathNotification = "/notification"
+	pathOffer        = "/offers/:id"
+	pathOffers       = "/admin/offers"
+	pathStylesheet   = "/assets/issuer.css"
+	pathScript       = "/assets/issuer.js"
 )
 
 // PathStatusLists is, under the issuer identifier, where status lists are
@@ -31,14 +32,15 @@ const algES256 = -7
 // 12.2.4). Without authorization_servers the issuer is its own.
 func (i *Issuer) Metadata() *openid4vci.IssuerMetadata {
 	m := &openid4vci.IssuerMetadata{
-		CredentialIssuer:   i.cfg.ID,
-		CredentialEndpoint: i.cfg.ID + pathCredential,
-		NonceEndpoint:      i.cfg.ID + pathNonce,
-		RequestEncryption:  i.encryption.request,
-		ResponseEncryption: i.encryption.response,
-		Batch:              &openid4vci.Batch{Size: i.cfg.BatchSize},
-		Display:            display(i.cfg.Name),
-		Configurations:     map[string]*openid4vci.Configuration{},
+		CredentialIssuer:     i.cfg.ID,
+		CredentialEndpoint:   i.cfg.ID + pathCredential,
+		NonceEndpoint:        i.cfg.ID + pathNonce,
+		NotificationEndpoint: i.cfg.ID + pathNotification,
+		RequestEncryption:    i.encryption.request,
+		ResponseEncryption:   i.encryption.response,
+		Batch:                &openid4vci.Batch{Size: i.cfg.BatchSize},
+		Display:              display(i.cfg.Name),
+		Configurations:       map[string]*openid4vci.Configuration{},
 	}
 	for _, c := range i.cfg.Configurations {
 		m.Configurations[c.ID] = c.metadata()

@@ -45,6 +45,7 @@ func issuerMatrix() map[string]entry {
 		"POST /review":                                {attempts: []attempt{{"cookie", tryDecide}}},
 		"POST /token":                                 {attempts: tokenAttempts()},
 		"POST /credential":                            {attempts: credentialAttempts()},
+		"POST /notification":                          {attempts: []attempt{{"access token", tryNotifier}, {"notification_id", tryNotification}}},
 		"POST /admin/offers":                          {attempts: []attempt{{"operator's token", tryOperator}}},
 		"GET /status-lists":                           {public: "the lists of one issuer, for everybody", get: listsBesideOthers},
 		"GET /offers/:id":                             {attempts: []attempt{{"offer", tryOffer}}},
@@ -380,6 +381,34 @@ func credentialAttempts() []attempt {
 	return []attempt{
 		{"access token", tryAccessToken}, {"DPoP proof", tryResourceProof}, {"c_nonce", tryNonce}, {"key proof", tryKeyProof},
 		{"encrypted request", tryEncryptedRequest},
+	}
+}
+
+// tryNotification tells of a batch.
+func tryNotification(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	h := n.holders(t)
+	ask := func(c *oauthClient, token, id string) func() *answer {
+		return func() *answer { return c.notify(t, token, id, openid4vci.EventAccepted) }
+	}
+	id, there := h.here.batch(t, h.token), h.there.batch(t, h.tokenB)
+	return trial{
+		own: ask(h.here, h.token, id), other: ask(h.there, h.tokenB, id),
+		guess: ask(h.there, h.tokenB, unknown()), alive: ask(h.there, h.tokenB, there),
+	}
+}
+
+// tryNotifier tells of a batch of the neighbour with the access token of a.
+func tryNotifier(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	h := n.holders(t)
+	ask := func(c *oauthClient, token, id string) func() *answer {
+		return func() *answer { return c.notify(t, token, id, openid4vci.EventAccepted) }
+	}
+	id, there := h.here.batch(t, h.token), h.there.batch(t, h.tokenB)
+	return trial{
+		own: ask(h.here, h.token, id), other: ask(h.there, h.token, there),
+		guess: ask(h.there, unknown(), there), alive: ask(h.there, h.tokenB, there),
 	}
 }
 
