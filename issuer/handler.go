@@ -58,6 +58,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	if _, ok := i.cfg.Signers[credentials.FormatSDJWTVC]; ok {
 		public.GET(sdjwt.IssuerMetadataPath+path, x.vcIssuer)
 	}
+	public.GET(path+pathType, x.typeMetadata)
 	public.GET(path+PathStatusLists, x.statusLists)
 	public.GET(path+PathStatusLists+"/:id", x.statusList)
 	public.GET(path+pathOffer, x.offer)
@@ -118,6 +119,16 @@ func (x *handler) metadata(c echo.Context) error {
 	}
 	header.Set("Cache-Control", cacheMetadata)
 	return httpd.WriteJSON(c, http.StatusOK, metadata)
+}
+
+// typeMetadata serves the metadata of one type.
+func (x *handler) typeMetadata(c echo.Context) error {
+	document, ok := x.issuer.types[c.Param("name")]
+	if !ok {
+		return &httpd.Error{Status: http.StatusNotFound, Code: httpd.CodeNotFound, Description: "no such type"}
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age=86400")
+	return httpd.WriteTagged(c, "application/json", document)
 }
 
 // vcIssuer serves the keys that sign SD-JWT VCs.

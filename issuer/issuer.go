@@ -111,6 +111,8 @@ type Issuer struct {
 	sealer    *evidence.Sealer
 	// signedMetadata is nil without keys that sign it.
 	signedMetadata *signedMetadata
+	// types are the type metadata of the SD-JWT VC configurations by their IDs.
+	types map[string][]byte
 	// encryption is of credential requests and responses.
 	encryption    *encryption
 	notifications *notifications
@@ -176,6 +178,9 @@ func New(cfg Config) (*Issuer, error) {
 		encryption:    encryption,
 		notifications: notifications,
 		pseudonymKey:  pseudonymKey,
+	}
+	if i.types, err = typeDocuments(cfg.Configurations); err != nil {
+		return nil, err
 	}
 	if cfg.MetadataKeys != nil {
 		i.signedMetadata = &signedMetadata{keys: cfg.MetadataKeys}

@@ -30,6 +30,7 @@ func issuerMatrix() map[string]entry {
 		"GET /.well-known/openid-credential-issuer":   public,
 		"GET /.well-known/oauth-authorization-server": public,
 		"GET /.well-known/jwt-vc-issuer":              public,
+		"GET /types/:name":                            {public: "it describes a type, in the same bytes at every issuer of the type", get: typeBesideOthers},
 		"GET /assets/issuer.css":                      public,
 		"GET /assets/issuer.js":                       public,
 		"GET /openapi.yaml":                           public,
@@ -549,6 +550,17 @@ func listsBesideOthers(t *testing.T, n *neighbours) *answer {
 	a := n.b.send(t, http.MethodGet, n.b.endpoint("/status-lists"), nil, nil)
 	if text := string(a.body); !strings.Contains(text, there) || strings.Contains(text, path.Base(here)) {
 		t.Errorf("the lists are %s, want %s and not %s", text, there, here)
+	}
+	return a
+}
+
+// typeBesideOthers gets the metadata of a type that both issue.
+func typeBesideOthers(t *testing.T, n *neighbours) *answer {
+	t.Helper()
+	there := n.a.send(t, http.MethodGet, n.a.endpoint("/types/identity_sd_jwt"), nil, nil)
+	a := n.b.send(t, http.MethodGet, n.b.endpoint("/types/identity_sd_jwt"), nil, nil)
+	if a.status != http.StatusOK || string(a.body) != string(there.body) {
+		t.Errorf("%d %s, and at the neighbour %s", a.status, a.body, there.body)
 	}
 	return a
 }
