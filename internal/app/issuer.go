@@ -153,7 +153,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
-		DPoPNonces: dpopNonces, AttestationChallenges: challenges, TestCards: check.cards, Lifetimes: oauth.DefaultLifetimes, Now: now,
+		DPoPNonces: dpopNonces, AttestationChallenges: challenges, TestCards: check.cards, Lifetimes: lifetimes(c.Lifetimes), Now: now,
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
@@ -209,6 +209,18 @@ func wallets(list []config.Wallet, providers []trust.Anchor) ([]oauth.Wallet, er
 		out = append(out, wallet)
 	}
 	return out, nil
+}
+
+// lifetimes fills in what the configuration leaves out. A challenge is of no use
+// after the login that it belongs to.
+func lifetimes(c config.Lifetimes) oauth.Lifetimes {
+	d := oauth.DefaultLifetimes
+	l := oauth.Lifetimes{
+		Request: c.Request.Or(d.Request), Login: c.Login.Or(d.Login), Code: c.Code.Or(d.Code),
+		PreAuthorized: c.PreAuthorized.Or(d.PreAuthorized), Token: c.AccessToken.Or(d.Token),
+	}
+	l.Challenge = min(d.Challenge, l.Login)
+	return l
 }
 
 // What the keys for DPoP nonces and attestation challenges are derived for.

@@ -201,6 +201,8 @@ type Issuer struct {
 	AttestationChallenges bool `yaml:"attestation_challenges,omitempty"`
 	// OpenID is a second way to prove who a person is; without it there is none.
 	OpenID *OpenID `yaml:"openid,omitempty"`
+	// Lifetimes bounds requests, logins, codes and access tokens.
+	Lifetimes Lifetimes `yaml:"lifetimes,omitempty"`
 	// MaxValidity is the longest a credential lives.
 	MaxValidity Duration `yaml:"max_validity"`
 	// BatchSize is how many credentials of one configuration a wallet may ask

@@ -135,6 +135,7 @@ func (t *Tenant) check(mode Mode, f faults) {
 			f.add("cascade", "%s", err)
 		}
 		t.Issuer.checkOpenID(f)
+		t.Issuer.Lifetimes.check(f)
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
 	case t.Provider != nil:

@@ -165,7 +165,15 @@ func TestCheck(t *testing.T) {
 		"second document":     {func(d *deployment) { d.append(d.box.ConfigFile, "---\nmode: test\n") }, report.Fault, "config", "more than one"},
 		"no file":             {func(d *deployment) { _ = os.Remove(d.box.ConfigFile) }, report.Fault, "config", "no such file"},
 		"contradiction":       {func(d *deployment) { d.cfg.Issuer.BatchSize = 1; d.save() }, report.Fault, "issuer.batch_size", "2 to 100"},
-		"log level":           {func(d *deployment) { d.cfg.Log.Level = "loud"; d.save() }, report.Fault, "log.level", "loud"},
+		"code for two minutes": {func(d *deployment) {
+			d.cfg.Issuer.Lifetimes.Code = config.Duration(2 * time.Minute)
+			d.save()
+		}, report.Fault, "issuer.lifetimes.code", "10s to 1m0s"},
+		"token for a moment": {func(d *deployment) {
+			d.cfg.Issuer.Lifetimes.AccessToken = config.Duration(time.Second)
+			d.save()
+		}, report.Fault, "issuer.lifetimes.access_token", "1m0s to 1h0m0s"},
+		"log level": {func(d *deployment) { d.cfg.Log.Level = "loud"; d.save() }, report.Fault, "log.level", "loud"},
 		"one address with and without TLS": {func(d *deployment) {
 			d.cfg.Verifier.Listen, d.cfg.Verifier.TLS = d.cfg.Issuer.Listen, nil
 			d.save()

@@ -1,0 +1,39 @@
+package config
+
+import "time"
+
+// Lifetimes bounds what an authorization server hands out. What is left out has
+// its default.
+type Lifetimes struct {
+	// Request is from the pushed request to the first visit.
+	Request Duration `yaml:"request,omitempty"`
+	// Login is for the pages.
+	Login Duration `yaml:"login,omitempty"`
+	// Code is for an authorization code, at most a minute (FAPI 2.0 section
+	// 5.3.2.1).
+	Code Duration `yaml:"code,omitempty"`
+	// AccessToken is for an access token, and so for all that comes of a
+	// consent.
+	AccessToken Duration `yaml:"access_token,omitempty"`
+	// PreAuthorized is for a pre-authorized code.
+	PreAuthorized Duration `yaml:"pre_authorized,omitempty"`
+}
+
+// check says which lifetimes are too short to be of use or too long to be safe.
+func (l *Lifetimes) check(f faults) {
+	for _, bound := range []struct {
+		name              string
+		value             Duration
+		shortest, longest time.Duration
+	}{
+		{"request", l.Request, 10 * time.Second, 10 * time.Minute},
+		{"login", l.Login, time.Minute, time.Hour},
+		{"code", l.Code, 10 * time.Second, time.Minute},
+		{"access_token", l.AccessToken, time.Minute, time.Hour},
+		{"pre_authorized", l.PreAuthorized, time.Minute, 24 * time.Hour},
+	} {
+		if v := time.Duration(bound.value); v != 0 && (v < bound.shortest || v > bound.longest || v%time.Second != 0) {
+			f.add("lifetimes."+bound.name, "must be whole seconds from %s to %s", bound.shortest, bound.longest)
+		}
+	}
+}
