@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/tegata-id/tegata/credentials/cose"
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -32,6 +33,9 @@ type List struct {
 	bits int
 	size uint64
 	data []byte
+	// compressed is remembered, because the best compression is dear and a list
+	// goes into tokens of more than one form.
+	compressed atomic.Pointer[[]byte]
 }
 
 // NewList returns a list of size entries of the given number of bits, all of
@@ -90,6 +94,7 @@ func (l *List) Set(index uint64, v Value) error {
 		return fmt.Errorf("%w: status %s does not fit into %d bits", ErrList, v, l.bits)
 	}
 	l.data[at] = l.data[at]&^(mask<<shift) | byte(v)<<shift
+	l.compressed.Store(nil)
 	return nil
 }
 
@@ -101,6 +106,9 @@ func (l *List) locate(index uint64) (at, shift uint64, mask byte) {
 // Compress returns the packed entries in the ZLIB format (RFC 1950), at the
 // highest level.
 func (l *List) Compress() ([]byte, error) {
+	if done := l.compressed.Load(); done != nil {
+		return bytes.Clone(*done), nil
+	}
 	var out bytes.Buffer
 	w, err := zlib.NewWriterLevel(&out, zlib.BestCompression)
 	if err != nil {
@@ -115,7 +123,9 @@ func (l *List) Compress() ([]byte, error) {
 	if out.Len() > MaxCompressedSize {
 		return nil, fmt.Errorf("%w: %d bytes compressed", ErrList, out.Len())
 	}
-	return out.Bytes(), nil
+	done := out.Bytes()
+	l.compressed.Store(&done)
+	return bytes.Clone(done), nil
 }
 
 // Decompress reads a list in the ZLIB format. Raw DEFLATE, gzip, preset

@@ -89,7 +89,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	lists, err := statuslist.New(statuslist.Config{Owner: "issuer", Keys: [][]byte{derived["status indexes"]}})
+	lists, err := statuslist.New(statuslist.Config{Owner: "issuer", Size: c.StatusListSize, Keys: [][]byte{derived["status indexes"]}})
 	if err != nil {
 		return err
 	}

@@ -208,6 +208,10 @@ type Issuer struct {
 	// BatchSize is how many credentials of one configuration a wallet may ask
 	// for at once.
 	BatchSize int `yaml:"batch_size"`
+	// StatusListSize is how many entries a new status list has, 131072 if left
+	// out. What a token of it weighs grows with it, and so does the crowd that a
+	// credential hides in.
+	StatusListSize int `yaml:"status_list_size,omitempty"`
 	// StatusWindow is how often status lists are published.
 	StatusWindow Duration `yaml:"status_window"`
 	// Cascade says, by type, what becomes of credentials when the certificate

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
+	"github.com/tegata-id/tegata/internal/statuslist"
 )
 
 // Tenant is one issuer, verifier or wallet provider, with the section that
@@ -136,6 +137,9 @@ func (t *Tenant) check(mode Mode, f faults) {
 		}
 		t.Issuer.checkOpenID(f)
 		t.Issuer.Lifetimes.check(f)
+		if size := t.Issuer.StatusListSize; size != 0 && (size < statuslist.MinSize || size > 1<<24) {
+			f.add("status_list_size", "must be from %d to %d", statuslist.MinSize, 1<<24)
+		}
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
 	case t.Provider != nil:

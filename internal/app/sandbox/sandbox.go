@@ -155,6 +155,7 @@ func (s *Sandbox) write(w *writer, cas *authorities, addresses []string, o Optio
 		JPKI:            o.JPKI,
 		BatchSize:       o.BatchSize,
 		StatusWindow:    config.Duration(o.StatusWindow),
+		StatusListSize:  1 << 14, // published every second in places
 	}
 	cas.issuerKeys(w, c.Issuer)
 	if len(o.SignatureAnchors) > 0 {
