@@ -45,7 +45,7 @@ func deployTwo(t *testing.T, driver, redis string) *deployment {
 // the documents, which costs more than the exchanges.
 func (d *deployment) direct(t *testing.T) {
 	t.Helper()
-	d.http = &http.Client{Transport: d.transport(t), Timeout: 30 * time.Second, CheckRedirect: d.http.CheckRedirect}
+	d.http = d.client(t, true)
 }
 
 // each does something for every number below n, a few at a time.

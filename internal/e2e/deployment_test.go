@@ -72,6 +72,8 @@ type deployOptions struct {
 	// sameDevice lets people sign on the device of their browser alone. Most
 	// tests paste signatures, because that is shorter.
 	sameDevice bool
+	// direct leaves out what holds exchanges against the documents.
+	direct bool
 	// prepare, if set, changes the sandbox before the process starts.
 	prepare func(*sandbox.Sandbox)
 	// configure, if set, changes the configuration after it was read.
@@ -155,7 +157,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	if d.spans = o.spans; d.spans != nil {
 		d.cfg.Admin = "127.0.0.1:0"
 	}
-	d.http = d.client(t)
+	d.http = d.client(t, o.direct)
 	if o.before != nil {
 		o.before(d)
 	}
@@ -244,8 +246,15 @@ func (d *deployment) transport(t *testing.T) *http.Transport {
 }
 
 // client returns a client that follows no redirects.
-func (d *deployment) client(t *testing.T) *http.Client {
+func (d *deployment) client(t *testing.T, direct bool) *http.Client {
 	t.Helper()
+	client := &http.Client{
+		Transport: d.transport(t), Timeout: 30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if direct {
+		return client
+	}
 	documented := map[string]*openapitest.Validator{}
 	names := map[string]openapi.Name{
 		config.RoleIssuer: openapi.Issuer, config.RoleVerifier: openapi.Verifier, config.RoleProvider: openapi.Wallet,
@@ -257,11 +266,8 @@ func (d *deployment) client(t *testing.T) *http.Client {
 		}
 		documented[strings.TrimPrefix(tenant.BaseURL(), "https://")] = validator
 	}
-	return &http.Client{
-		// Every exchange is held against the documents.
-		Transport: openapitest.Transport(d.transport(t), documented, t.Error), Timeout: 30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client.Transport = openapitest.Transport(client.Transport, documented, t.Error)
+	return client
 }
 
 // nation returns the JPKI that all tests share, because its keys take a while.

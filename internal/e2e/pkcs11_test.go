@@ -29,6 +29,7 @@ var moduleKeys = []struct{ file, path, id string }{
 	{"tls-issuer", "issuer.tls", "06"},
 	{"tls-verifier", "verifier.tls", "07"},
 	{"tls-provider", "wallet_provider.tls", "08"},
+	{"metadata", "issuer.keys.metadata", "09"},
 }
 
 // intoModule moves every key of the sandbox from its file into one token, and

@@ -43,7 +43,7 @@ func TestSessionKeysOverlap(t *testing.T) {
 
 	// The wallet talks to the first process; browser and relying party talk to
 	// both in turn.
-	d.http = d.client(t)
+	d.http = d.client(t, false)
 	d.http.Transport = alternating{d.http.Transport}
 	w := d.receive(t, cardOf(t, "hanako"))
 	for _, format := range []credentials.Format{credentials.FormatSDJWTVC, credentials.FormatMdoc} {

@@ -44,7 +44,7 @@ func TestStatusVerify(t *testing.T) {
 	gone := newCard(t, "hanako")
 	d.receive(t, gone)
 	d.receive(t, cardOf(t, "taro"))
-	expect("2 status lists", "(application/statuslist+jwt)", "(application/statuslist+cwt)", "0 INVALID", "8192 decoys")
+	expect("2 status lists", "(application/statuslist+jwt)", "(application/statuslist+cwt)", "0 INVALID", "1024 decoys")
 	if err := nation(t).Revoke(gone.SignatureCertificate(), 3); err != nil {
 		t.Fatal(err)
 	}

@@ -56,13 +56,12 @@ func deployIssuers(t *testing.T, n int) *issuers {
 		began  time.Time
 		s      issuers
 	)
-	s.deployment = deploy(t, deployOptions{prepare: func(box *sandbox.Sandbox) {
+	s.deployment = deploy(t, deployOptions{direct: true, prepare: func(box *sandbox.Sandbox) {
 		withIssuers(t, &tenants, ids...)(box)
 		before, began = heapInUse(), time.Now()
 	}})
 	s.start = time.Since(began)
 	s.heap = heapInUse() - before
-	s.direct(t)
 	s.wallet = s.newClient(t)
 	for _, tenant := range tenants {
 		s.tenants = append(s.tenants, s.of(tenant))
