@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -188,6 +190,41 @@ func TestReload(t *testing.T) {
 	cfg.Admin = "127.0.0.1:1"
 	if err := d.app.Reload(t.Context(), &cfg); err == nil || !strings.Contains(err.Error(), "admin_listen") {
 		t.Errorf("admin_listen: %v", err)
+	}
+}
+
+// TestTenantOffersPartOfTheCatalogue has one of two tenants offer one format.
+func TestTenantOffersPartOfTheCatalogue(t *testing.T) {
+	t.Parallel()
+	var tenants []*sandbox.Tenant
+	d := deploy(t, deployOptions{prepare: func(box *sandbox.Sandbox) {
+		withIssuers(t, &tenants, "13101", "13103")(box)
+		text, err := os.ReadFile(tenants[0].File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaceFile(t, tenants[0].File, append(text, []byte("    credentials: [identity_mdoc]\n")...))
+	}})
+	for i, want := range [][]string{{"identity_mdoc"}, {"identity_mdoc", "identity_sd_jwt"}} {
+		tenant := d.of(tenants[i])
+		address, err := openid4vci.MetadataURL(tenant.box.Issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var metadata struct {
+			Configurations map[string]any `json:"credential_configurations_supported"`
+		}
+		d.send(t, http.MethodGet, address, nil, nil).read(t, &metadata)
+		if got := slices.Sorted(maps.Keys(metadata.Configurations)); !slices.Equal(got, want) {
+			t.Errorf("%s offers %v", tenants[i].ID, got)
+		}
+		status := http.StatusCreated
+		if i == 0 {
+			status = http.StatusBadRequest
+		}
+		if a := tenant.admin(t, nil); a.status != status {
+			t.Errorf("%s: an offer of the SD-JWT VC is answered %d %s", tenants[i].ID, a.status, a.body)
+		}
 	}
 }
 

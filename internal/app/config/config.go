@@ -5,6 +5,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -203,6 +204,9 @@ type Issuer struct {
 	OpenID *OpenID `yaml:"openid,omitempty"`
 	// Lifetimes bounds requests, logins, codes and access tokens.
 	Lifetimes Lifetimes `yaml:"lifetimes,omitempty"`
+	// Credentials are the entries of the catalogue that this issuer offers, by
+	// their credential configuration identifiers; all of them if left out.
+	Credentials []string `yaml:"credentials,omitempty"`
 	// MaxValidity is the longest a credential lives.
 	MaxValidity Duration `yaml:"max_validity"`
 	// BatchSize is how many credentials of one configuration a wallet may ask
@@ -229,11 +233,38 @@ type CascadeRule struct {
 
 // Configurations returns what the issuer issues, with the rules of the cascade.
 func (i *Issuer) Configurations() ([]issuer.Configuration, error) {
+	catalogue := issuer.Identity()
+	offered, err := i.offered(catalogue)
+	if err != nil {
+		return nil, err
+	}
 	rules := map[string]issuer.CascadeRule{}
 	for name, rule := range i.Cascade {
 		rules[name] = issuer.CascadeRule(rule)
 	}
-	return issuer.WithCascade(issuer.Identity(), rules)
+	all, err := issuer.WithCascade(catalogue, rules)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(c issuer.Configuration) bool { return !offered[c.ID] }), nil
+}
+
+// offered returns which entries of the catalogue the tenant offers.
+func (i *Issuer) offered(catalogue []issuer.Configuration) (map[string]bool, error) {
+	known, offered := map[string]bool{}, map[string]bool{}
+	for _, c := range catalogue {
+		known[c.ID] = true
+	}
+	if len(i.Credentials) == 0 {
+		return known, nil
+	}
+	for _, id := range i.Credentials {
+		if !known[id] || offered[id] {
+			return nil, fmt.Errorf("%q is not an entry of the catalogue, or named twice", id)
+		}
+		offered[id] = true
+	}
+	return offered, nil
 }
 
 // Wallet registers a wallet with an issuer.

@@ -59,6 +59,8 @@ func TestConfigFaults(t *testing.T) {
 		{"throwaway JPKI in production", "    crl_refresh: 1h", "    throwaway: true", "throwaway"},
 		{"script in place of an app", "signer_url: https://signer.example/sign", "signer_url: 'javascript:alert(1)'", "jpki.signer_url"},
 		{"plain http in place of an app", "signer_url: https://signer.example/sign", "signer_url: http://signer.example/sign", "jpki.signer_url"},
+		{"credential that is none", "batch_size: 10", "batch_size: 10\n  credentials: [passport]", "issuer.credentials"},
+		{"credential twice", "batch_size: 10", "batch_size: 10\n  credentials: [identity_mdoc, identity_mdoc]", "issuer.credentials"},
 		{"cascade of a type that is none", "batch_size: 10", "batch_size: 10\n  cascade: {'urn:other': {none: true}}", "issuer.cascade"},
 		{"cascade for a reason that is none", "batch_size: 10", "batch_size: 10\n  cascade: {'urn:tegata:identity:jp:1': {stand: [moved]}}", "issuer.cascade"},
 		{"OpenID provider in clear", "issuer: https://auth-and-sign", "issuer: http://auth-and-sign", "openid.issuer"},

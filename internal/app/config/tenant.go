@@ -13,6 +13,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/statuslist"
+	"github.com/tegata-id/tegata/issuer"
 )
 
 // Tenant is one issuer, verifier or wallet provider, with the section that
@@ -132,7 +133,9 @@ func (t *Tenant) check(mode Mode, f faults) {
 		if size := t.Issuer.BatchSize; size < 0 || size == 1 || size > 100 {
 			f.add("batch_size", "must be from 2 to 100")
 		}
-		if _, err := t.Issuer.Configurations(); err != nil {
+		if _, err := t.Issuer.offered(issuer.Identity()); err != nil {
+			f.add("credentials", "%s", err)
+		} else if _, err := t.Issuer.Configurations(); err != nil {
 			f.add("cascade", "%s", err)
 		}
 		t.Issuer.checkOpenID(f)
