@@ -17,7 +17,7 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	a.backend = session.Metered(a.backend, a.registry, a.opt.Now)
 	a.health.Add("sessions", a.backend.Ping)
-	if !a.cfg.NeedsDatabase() && a.cfg.Database.Driver == "" {
+	if !a.cfg.NeedsDatabase() {
 		return nil
 	}
 	db, err := openDatabase(ctx, a.cfg.Database)
