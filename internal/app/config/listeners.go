@@ -28,7 +28,7 @@ func (c *Config) checkTogether(list *[]error) {
 		}
 		key := strings.ToLower(t.Origin)
 		if origins[key] == nil {
-			origins[key] = &origin{first: t, paths: map[string]string{}}
+			origins[key] = &origin{first: t, paths: map[string]string{}, above: map[string]string{}}
 		}
 		origins[key].add(t, f)
 	}
@@ -37,8 +37,9 @@ func (c *Config) checkTogether(list *[]error) {
 // origin collects the tenants of an origin.
 type origin struct {
 	first Tenant
-	// paths has the names of tenants by path.
-	paths map[string]string
+	// paths has the names of tenants by path, above those by each path above
+	// theirs.
+	paths, above map[string]string
 }
 
 func (o *origin) add(t Tenant, f faults) {
@@ -58,13 +59,14 @@ func (o *origin) add(t Tenant, f faults) {
 			return
 		}
 	}
-	for path, other := range o.paths {
-		if strings.HasPrefix(path, t.Path+"/") {
-			f.add("path", "%q can't be told from that of %s on the same origin", t.Path, other)
-			return
-		}
+	if other, ok := o.above[t.Path]; ok {
+		f.add("path", "%q can't be told from that of %s on the same origin", t.Path, other)
+		return
 	}
 	o.paths[t.Path] = t.Name()
+	for _, path := range prefixes(t.Path)[1:] {
+		o.above[path] = t.Name()
+	}
 }
 
 // prefixes returns a path and every path above it: "/a/b", "/a" and "".
