@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/issuer/source"
 )
 
@@ -24,6 +25,9 @@ type Configuration struct {
 	// Cascade says what becomes of credentials of the type when the certificate
 	// is revoked that they rest on. It is the same for all formats of a type.
 	Cascade CascadeRule
+	// KeyAttestation, if not nil, demands key attestations for the holder's keys;
+	// empty, it demands them without constraints.
+	KeyAttestation *openid4vci.KeyAttestationsRequired
 }
 
 // Text is a text in one language.

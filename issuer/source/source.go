@@ -33,6 +33,8 @@ type Person struct {
 	// Sex is the code of ISO/IEC 5218: 0 not known, 1 male, 2 female, 9 not
 	// applicable.
 	Sex int
+	// Claims is what registers know beyond that, by their names.
+	Claims map[string]Claims `json:",omitempty"`
 }
 
 // ErrUnusable says that a source's text must not go into a credential.
