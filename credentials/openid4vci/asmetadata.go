@@ -31,6 +31,8 @@ type AuthorizationServerMetadata struct {
 	// shares.
 	AuthMethodsSupported               []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	AuthSigningAlgorithms              []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	RevocationAuthMethods              []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	RevocationAuthAlgorithms           []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
 	CodeChallengeMethodsSupported      []string `json:"code_challenge_methods_supported,omitempty"`
 	DPoPSigningAlgorithms              []string `json:"dpop_signing_alg_values_supported,omitempty"`
 	ClientAttestationSigningAlgorithms []string `json:"client_attestation_signing_alg_values_supported,omitempty"`

@@ -73,9 +73,11 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return fmt.Errorf("jpki: %w", err)
 	}
-	attesters, err := config.LoadAnchors("wallet_providers", c.WalletProviders)
-	if err != nil {
-		return err
+	var attesters []trust.Anchor
+	if c.Attested() || len(c.WalletProviders) > 0 {
+		if attesters, err = config.LoadAnchors("wallet_providers", c.WalletProviders); err != nil {
+			return err
+		}
 	}
 	registered, err := wallets(c.Wallets, attesters)
 	if err != nil {
@@ -194,7 +196,14 @@ func (a *App) frontDoor(t *tenant, c *config.Issuer) (oauth.FrontDoor, error) {
 func wallets(list []config.Wallet, providers []trust.Anchor) ([]oauth.Wallet, error) {
 	var out []oauth.Wallet
 	for n, w := range list {
-		wallet := oauth.Wallet{ID: w.ClientID, RedirectURIs: w.RedirectURIs}
+		wallet := oauth.Wallet{ID: w.ClientID, RedirectURIs: w.RedirectURIs, Name: w.Name, Configurations: w.Credentials, GrantTypes: w.GrantTypes}
+		if w.HasKeys() {
+			set, err := config.LoadClientKeys(fmt.Sprintf("wallets[%d]", n), &w)
+			if err != nil {
+				return nil, err
+			}
+			wallet.Keys = set
+		}
 		if w.Provider != "" {
 			where := fmt.Sprintf("wallets[%d].provider_file", n)
 			certificates, err := config.LoadCertificates(where, w.Provider)

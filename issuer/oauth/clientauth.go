@@ -9,20 +9,32 @@ import (
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 )
 
-// Client is a wallet instance that has proven itself by attestation.
+// Client is a wallet that has proven itself, an instance by attestation or a
+// registered client by its key.
 type Client struct {
 	// ID is the client identifier, which all instances of a wallet share.
 	ID string
-	// InstanceKey is the thumbprint of the attested key of this instance.
+	// InstanceKey is the thumbprint of the attested key of this instance, or of
+	// the registered key that signed.
 	InstanceKey string
-	// WalletName is the name that the provider gives the wallet.
+	// WalletName is the name that the provider gives the wallet, or the one
+	// that it is registered with.
 	WalletName string
 }
 
-// authenticateClient checks the client attestation and its proof of possession
+// authenticateClient checks that the client is who it says, by the one method
+// that it is registered for: whoever could choose would choose the weaker.
+func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, form Params) (*Client, error) {
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		return s.authenticateByAssertion(ctx, h, form)
+	}
+	return s.authenticateByAttestation(ctx, h, form.Get("client_id"))
+}
+
+// authenticateByAttestation checks the client attestation and its proof of possession
 // (draft-ietf-oauth-attestation-based-client-auth). claimed is the client_id
 // parameter, empty if there is none.
-func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claimed string) (*Client, error) {
+func (s *Server) authenticateByAttestation(ctx context.Context, h ClientHeaders, claimed string) (*Client, error) {
 	if len(h.Attestation) != 1 || len(h.PoP) != 1 {
 		return nil, refuse(openid4vci.CodeInvalidClient, "one OAuth-Client-Attestation and one OAuth-Client-Attestation-PoP header are needed", nil)
 	}
@@ -41,7 +53,7 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", err)
 	}
 	if !s.speaksFor(client.Chain.Anchor.Certificate, client.ID) {
-		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", errors.New("the wallet is registered with another provider"))
+		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet attestation is not accepted", errors.New("the wallet is registered with another provider, or with keys"))
 	}
 	for _, ref := range client.Statuses {
 		result, err := s.cfg.AttestationStatus.Check(ctx, ref)
@@ -67,7 +79,7 @@ func (s *Server) authenticateClient(ctx context.Context, h ClientHeaders, claime
 func (s *Server) speaksFor(provider *x509.Certificate, clientID string) bool {
 	for _, w := range s.cfg.Wallets {
 		if w.ID == clientID {
-			return w.Provider == nil || w.Provider.Equal(provider)
+			return !w.byKey() && (w.Provider == nil || w.Provider.Equal(provider))
 		}
 	}
 	return true

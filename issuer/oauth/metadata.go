@@ -1,6 +1,11 @@
 package oauth
 
-import "github.com/tegata-id/tegata/credentials/openid4vci"
+import (
+	"slices"
+
+	"github.com/tegata-id/tegata/credentials/attestation"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+)
 
 // Endpoints are the absolute URLs that the metadata names.
 type Endpoints struct {
@@ -16,24 +21,32 @@ type Endpoints struct {
 func (s *Server) Metadata(e Endpoints) openid4vci.AuthorizationServerMetadata {
 	algorithms := []string{"ES256", "ES384", "ES512"}
 	m := openid4vci.AuthorizationServerMetadata{
-		Issuer:                             s.cfg.Issuer,
-		AuthorizationEndpoint:              e.Authorization,
-		TokenEndpoint:                      e.Token,
-		PAREndpoint:                        e.PushedAuthorizationRequest,
-		RequirePAR:                         true,
-		ChallengeEndpoint:                  e.Challenge,
-		RevocationEndpoint:                 e.Revocation,
-		ResponseTypesSupported:             []string{"code"},
-		ResponseModesSupported:             []string{"query"},
-		GrantTypesSupported:                []string{openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized},
-		CodeChallengeMethodsSupported:      []string{openid4vci.ChallengeMethodS256},
-		AuthMethodsSupported:               []string{"attest_jwt_client_auth"},
-		ClientAttestationSigningAlgorithms: algorithms,
-		ClientAttestationPoPAlgorithms:     algorithms,
-		DPoPSigningAlgorithms:              algorithms,
-		AuthorizationDetailsTypes:          []string{openid4vci.DetailType},
-		IssParameterSupported:              true,
+		Issuer:                        s.cfg.Issuer,
+		AuthorizationEndpoint:         e.Authorization,
+		TokenEndpoint:                 e.Token,
+		PAREndpoint:                   e.PushedAuthorizationRequest,
+		RequirePAR:                    true,
+		ChallengeEndpoint:             e.Challenge,
+		RevocationEndpoint:            e.Revocation,
+		ResponseTypesSupported:        []string{"code"},
+		ResponseModesSupported:        []string{"query"},
+		GrantTypesSupported:           []string{openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized},
+		CodeChallengeMethodsSupported: []string{openid4vci.ChallengeMethodS256},
+		DPoPSigningAlgorithms:         algorithms,
+		AuthorizationDetailsTypes:     []string{openid4vci.DetailType},
+		IssParameterSupported:         true,
 	}
+	byKey := slices.ContainsFunc(s.cfg.Wallets, func(w Wallet) bool { return w.byKey() })
+	attested := len(s.cfg.Wallets) == 0 || slices.ContainsFunc(s.cfg.Wallets, func(w Wallet) bool { return !w.byKey() })
+	if attested {
+		m.AuthMethodsSupported = append(m.AuthMethodsSupported, attestation.AuthMethod)
+		m.ClientAttestationSigningAlgorithms, m.ClientAttestationPoPAlgorithms = algorithms, algorithms
+	}
+	if byKey {
+		m.AuthMethodsSupported = append(m.AuthMethodsSupported, "private_key_jwt")
+		m.AuthSigningAlgorithms = []string{assertionAlgorithm}
+	}
+	m.RevocationAuthMethods, m.RevocationAuthAlgorithms = m.AuthMethodsSupported, m.AuthSigningAlgorithms
 	for _, c := range s.cfg.Configurations {
 		m.ScopesSupported = append(m.ScopesSupported, c.Scope)
 	}

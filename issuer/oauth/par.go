@@ -66,15 +66,19 @@ func (p Params) Has(name string) bool { return p[name] != "" }
 // Push accepts a pushed authorization request (RFC 9126 section 2). endpoint is
 // the URL of the endpoint, for the DPoP proof.
 func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, form Params) (*openid4vci.PARResponse, error) {
-	client, err := s.authenticateClient(ctx, h, form.Get("client_id"))
+	client, err := s.authenticateClient(ctx, h, form)
 	if err != nil {
 		return nil, err
 	}
-	request, err := s.parseRequest(ctx, form)
+	wallet, err := s.registered(client.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.returnsTo(client.ID, request.RedirectURI); err != nil {
+	if err := wallet.checkGrant(openid4vci.GrantAuthorizationCode); err != nil {
+		return nil, err
+	}
+	request, err := s.parseRequest(ctx, wallet, form)
+	if err != nil {
 		return nil, err
 	}
 	request.Client = *client
@@ -113,16 +117,19 @@ func (s *Server) registered(clientID string) (*Wallet, error) {
 	return &s.cfg.Wallets[i], nil
 }
 
-// returnsTo checks a redirect_uri against those of the registered client.
-func (s *Server) returnsTo(clientID, redirectURI string) error {
-	wallet, err := s.registered(clientID)
-	if err == nil && wallet != nil && !slices.Contains(wallet.RedirectURIs, redirectURI) {
+// returnsTo checks a redirect_uri, against those of the wallet if it is
+// registered.
+func (w *Wallet) returnsTo(redirectURI string) error {
+	if !validRedirectURI(redirectURI) {
+		return refuse(openid4vci.CodeInvalidRequest, "redirect_uri must be https or of an app's own scheme, without fragment", nil)
+	}
+	if w != nil && !slices.Contains(w.RedirectURIs, redirectURI) {
 		return refuse(openid4vci.CodeInvalidRequest, "redirect_uri is not registered for this wallet", nil)
 	}
-	return err
+	return nil
 }
 
-func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest, error) {
+func (s *Server) parseRequest(ctx context.Context, wallet *Wallet, form Params) (*pushedRequest, error) {
 	for _, name := range []string{"request_uri", "request"} {
 		if form.Has(name) {
 			return nil, refuse(openid4vci.CodeInvalidRequest, name+" is not accepted here", nil)
@@ -140,9 +147,8 @@ func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest,
 	if form.Get("code_challenge_method") != "S256" || openid4vci.CheckCodeChallenge(form.Get("code_challenge")) != nil {
 		return nil, refuse(openid4vci.CodeInvalidRequest, "PKCE with S256 is required", nil)
 	}
-	redirectURI := form.Get("redirect_uri")
-	if !validRedirectURI(redirectURI) {
-		return nil, refuse(openid4vci.CodeInvalidRequest, "redirect_uri must be https or of an app's own scheme, without fragment", nil)
+	if err := wallet.returnsTo(form.Get("redirect_uri")); err != nil {
+		return nil, err
 	}
 	if len(form.Get("state")) > maxStateLength {
 		return nil, refuse(openid4vci.CodeInvalidRequest, "state is too long", nil)
@@ -152,7 +158,7 @@ func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest,
 			return nil, refuse(openid4vci.CodeInvalidRequest, "dpop_jkt is not a SHA-256 thumbprint", err)
 		}
 	}
-	configurations, details, err := s.requested(form)
+	configurations, details, err := s.requested(wallet, form)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +174,7 @@ func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest,
 		}
 	}
 	return &pushedRequest{
-		RedirectURI:    redirectURI,
+		RedirectURI:    form.Get("redirect_uri"),
 		State:          form.Get("state"),
 		CodeChallenge:  form.Get("code_challenge"),
 		Configurations: configurations,
@@ -179,16 +185,17 @@ func (s *Server) parseRequest(ctx context.Context, form Params) (*pushedRequest,
 }
 
 // requested reads which configurations are wanted, by authorization_details
-// and by scope (OpenID4VCI 1.0 section 5.1). Unknown scopes are ignored.
-func (s *Server) requested(form Params) (ids []string, details bool, err error) {
+// and by scope (OpenID4VCI 1.0 section 5.1). Unknown scopes are ignored, and so
+// are those of what the wallet is not registered for.
+func (s *Server) requested(wallet *Wallet, form Params) (ids []string, details bool, err error) {
 	if details = form.Has("authorization_details"); details {
-		if ids, err = s.detailed(form.Get("authorization_details")); err != nil {
+		if ids, err = s.detailed(wallet, form.Get("authorization_details")); err != nil {
 			return nil, false, err
 		}
 	}
 	for _, scope := range strings.Fields(form.Get("scope")) {
 		for _, c := range s.cfg.Configurations {
-			if c.Scope == scope {
+			if c.Scope == scope && wallet.mayHave(c.ID) {
 				ids = append(ids, c.ID)
 			}
 		}
@@ -202,13 +209,13 @@ func (s *Server) requested(form Params) (ids []string, details bool, err error) 
 }
 
 // detailed reads the configurations that authorization_details name.
-func (s *Server) detailed(value string) (ids []string, err error) {
+func (s *Server) detailed(wallet *Wallet, value string) (ids []string, err error) {
 	list, err := openid4vci.ParseAuthorizationDetails([]byte(value))
 	if err != nil {
 		return nil, refuse(openid4vci.CodeInvalidAuthorizationDetails, "authorization_details are not valid", err)
 	}
 	for _, d := range list {
-		if _, known := s.configuration(d.CredentialConfigurationID); !known {
+		if _, known := s.configuration(d.CredentialConfigurationID); !known || !wallet.mayHave(d.CredentialConfigurationID) {
 			return nil, refuse(openid4vci.CodeInvalidAuthorizationDetails, "unknown credential_configuration_id", nil)
 		}
 		if d.Locations != nil && !slices.Contains(d.Locations, s.cfg.Issuer) {

@@ -65,10 +65,15 @@ func txDigest(code, txCode string) []byte {
 }
 
 // exchangePreAuthorized answers a token request with a pre-authorized code
-// (OpenID4VCI 1.0 section 6.1). Only attested wallets get here, so that a code
-// that was photographed is of use in none of the attacker's making.
+// (OpenID4VCI 1.0 section 6.1). Only wallets that have proven who they are get here,
+// so that a code that was photographed is of use in none of the attacker's
+// making.
 func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpopKey string, form Params) (*openid4vci.TokenResponse, error) {
-	if _, err := s.registered(client.ID); err != nil {
+	wallet, err := s.registered(client.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := wallet.checkGrant(openid4vci.GrantPreAuthorized); err != nil {
 		return nil, err
 	}
 	if !form.Has("pre-authorized_code") {
@@ -91,7 +96,7 @@ func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpop
 		Evidence:       c.Evidence,
 		Person:         c.Person,
 	}
-	if err := s.narrow(&access, form); err != nil {
+	if err := s.narrow(wallet, &access, form); err != nil {
 		return nil, err
 	}
 	// What follows must come last: it uses up one of the attempts.
@@ -110,13 +115,17 @@ func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpop
 	})
 }
 
-// narrow reduces what the token allows to what authorization_details ask for
-// (OpenID4VCI 1.0 section 6.1.1).
-func (s *Server) narrow(access *Access, form Params) error {
+// narrow reduces what the token allows to what the wallet is registered for and
+// to what authorization_details ask for (OpenID4VCI 1.0 section 6.1.1).
+func (s *Server) narrow(wallet *Wallet, access *Access, form Params) error {
+	access.Configurations = slices.DeleteFunc(slices.Clone(access.Configurations), func(id string) bool { return !wallet.mayHave(id) })
+	if len(access.Configurations) == 0 {
+		return refuse(openid4vci.CodeUnauthorizedClient, "the wallet is not registered for what was offered", nil)
+	}
 	if !form.Has("authorization_details") {
 		return nil
 	}
-	ids, err := s.detailed(form.Get("authorization_details"))
+	ids, err := s.detailed(wallet, form.Get("authorization_details"))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // is no error, and neither is one of another instance, which stays as it is: the
 // answer tells nobody whether a token exists.
 func (s *Server) Revoke(ctx context.Context, h ClientHeaders, form Params) error {
-	client, err := s.authenticateClient(ctx, h, form.Get("client_id"))
+	client, err := s.authenticateClient(ctx, h, form)
 	if err != nil {
 		return err
 	}

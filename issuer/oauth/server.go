@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/session"
@@ -131,12 +133,38 @@ var DefaultLifetimes = Lifetimes{
 type Wallet struct {
 	// ID is the client_id, which is the subject of the wallet attestation.
 	ID string
+	// Keys, if there are any, are what the client authenticates with, by signing
+	// assertions (RFC 7523), and the only way: its wallet attestations are
+	// refused. All are on P-256.
+	Keys []jose.JWK
+	// Name is what people read of a client with keys; that of others is in the
+	// attestation.
+	Name string
 	// RedirectURIs are compared character by character (RFC 9700 section 2.1).
 	RedirectURIs []string
 	// Provider is the anchor under which the wallet's attestations are signed:
 	// another provider that is trusted too can't speak for this wallet. Nil
 	// admits every provider.
 	Provider *x509.Certificate
+	// Configurations and GrantTypes are all that the wallet may ask for and come
+	// with; empty limits nothing.
+	Configurations, GrantTypes []string
+}
+
+// byKey reports whether the wallet authenticates with keys of its own.
+func (w *Wallet) byKey() bool { return len(w.Keys) > 0 }
+
+// checkGrant refuses a grant type that the wallet is not registered for.
+func (w *Wallet) checkGrant(grantType string) error {
+	if w == nil || len(w.GrantTypes) == 0 || slices.Contains(w.GrantTypes, grantType) {
+		return nil
+	}
+	return refuse(openid4vci.CodeUnauthorizedClient, "the wallet is not registered for this grant type", nil)
+}
+
+// mayHave reports whether the wallet is registered for a configuration.
+func (w *Wallet) mayHave(configuration string) bool {
+	return w == nil || len(w.Configurations) == 0 || slices.Contains(w.Configurations, configuration)
 }
 
 // Config is what a [Server] is made of. Every field is needed unless it says
@@ -150,7 +178,8 @@ type Config struct {
 	Name           map[string]string
 	Configurations []Configuration
 	Sessions       *session.Store
-	// Attesters validates the certificates of wallet providers.
+	// Attesters validates the certificates of wallet providers. It may be nil
+	// where every registered wallet has keys.
 	Attesters *trust.Policy
 	// Wallets are the clients that may ask for credentials. Empty lets every
 	// attested wallet in and lets it name where the person returns to, which is

@@ -61,7 +61,7 @@ func (s *Server) newCode(ctx context.Context, l *login) (string, error) {
 // Token answers a token request (RFC 6749 section 4.1.3, OpenID4VCI 1.0
 // section 6). endpoint is the URL of the endpoint.
 func (s *Server) Token(ctx context.Context, endpoint string, h ClientHeaders, form Params) (*openid4vci.TokenResponse, error) {
-	client, err := s.authenticateClient(ctx, h, form.Get("client_id"))
+	client, err := s.authenticateClient(ctx, h, form)
 	if err != nil {
 		return nil, err
 	}

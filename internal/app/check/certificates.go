@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -48,11 +49,29 @@ func (k *checker) checkAnchors() {
 	for _, t := range k.cfg.Tenants() {
 		switch {
 		case t.Issuer != nil:
-			k.anchorList(t.File, t.Name()+".wallet_providers", trust.ProfileWalletProvider, t.Issuer.WalletProviders)
+			if t.Issuer.Attested() || len(t.Issuer.WalletProviders) > 0 {
+				k.anchorList(t.File, t.Name()+".wallet_providers", trust.ProfileWalletProvider, t.Issuer.WalletProviders)
+			}
+			k.checkClientKeys(t)
 			k.jpkiAnchors(t)
 			k.checkRevocation(t)
 		case t.Verifier != nil:
 			k.anchorList(t.File, t.Name()+".issuers", trust.ProfileSDJWTIssuer, t.Verifier.Issuers)
+		}
+	}
+}
+
+// checkClientKeys reads the keys of registered wallets.
+func (k *checker) checkClientKeys(t config.Tenant) {
+	for n := range t.Issuer.Wallets {
+		w, where := &t.Issuer.Wallets[n], fmt.Sprintf("%s.wallets[%d]", t.Name(), n)
+		if !w.HasKeys() {
+			continue
+		}
+		if set, err := config.LoadClientKeys(where, w); err != nil {
+			k.failed(where, err, cmp.Or(w.JWKSFile, t.File))
+		} else {
+			k.OK(where, "%d keys of %s", len(set), w.ClientID)
 		}
 	}
 }

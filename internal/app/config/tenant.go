@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -185,20 +184,6 @@ func (l *Endpoint) check(mode Mode, f faults) {
 	}
 }
 
-func (i *Issuer) checkWallets(mode Mode, f faults) {
-	if mode == ModeProduction && len(i.Wallets) == 0 {
-		f.add("wallets", "at least one is needed, because codes must not be sent to addresses that nobody registered")
-	}
-	for n, w := range i.Wallets {
-		if w.ClientID == "" || len(w.RedirectURIs) == 0 {
-			f.add(fmt.Sprintf("wallets[%d]", n), "client_id and redirect_uris are needed")
-		}
-		if mode == ModeProduction && w.Provider == "" && len(i.WalletProviders) > 1 {
-			f.add(fmt.Sprintf("wallets[%d].provider_file", n), "needed with several wallet_providers, because each could speak for the wallets of the others")
-		}
-	}
-}
-
 func (i *Issuer) checkOpenID(f faults) {
 	if i.OpenID == nil {
 		return
@@ -297,7 +282,7 @@ func (t *Tenant) paths() []*string {
 		paths = append(paths, &t.Issuer.AdminToken, &t.Issuer.Secret, &t.Issuer.JPKI.CRLFolder, &t.Issuer.JPKI.OperatorToken)
 		anchors(t.Issuer.WalletProviders)
 		for n := range t.Issuer.Wallets {
-			paths = append(paths, &t.Issuer.Wallets[n].Provider)
+			paths = append(paths, &t.Issuer.Wallets[n].Provider, &t.Issuer.Wallets[n].JWKSFile)
 		}
 		anchors(t.Issuer.JPKI.SignatureAnchors)
 	case t.Verifier != nil:
