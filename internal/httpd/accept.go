@@ -23,6 +23,24 @@ func Preferred(header http.Header, forms ...string) string {
 	return best
 }
 
+// AcceptsGzip reports whether the Accept-Encoding headers of a request take gzip
+// (RFC 9110 section 12.5.3). Without such a header it is not used.
+func AcceptsGzip(header http.Header) bool {
+	weight, named := 0.0, false
+	for _, part := range strings.Split(strings.Join(header.Values("Accept-Encoding"), ","), ",") {
+		coding, parameters, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip":
+			weight, named = weightOf(parameters), true
+		case "*":
+			if !named {
+				weight = weightOf(parameters)
+			}
+		}
+	}
+	return weight > 0
+}
+
 // quality returns the weight of a media type, which is that of the most specific
 // range it falls into.
 func quality(accept, form string) float64 {

@@ -11,12 +11,13 @@ import (
 
 // WriteTagged answers with body and an entity tag made of its hash, or with 304
 // and no body if the client has it already (RFC 9110 section 13.1.2). Headers
-// such as Cache-Control must be set before.
+// such as Cache-Control and Content-Encoding must be set before.
 func WriteTagged(c echo.Context, mediaType string, body []byte) error {
 	sum := sha256.Sum256(body)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 	c.Response().Header().Set("ETag", tag)
 	if matches(c.Request().Header.Values("If-None-Match"), tag) {
+		c.Response().Header().Del("Content-Encoding") // there is no content
 		return c.NoContent(http.StatusNotModified)
 	}
 	return c.Blob(http.StatusOK, mediaType, body)

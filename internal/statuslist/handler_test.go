@@ -1,7 +1,9 @@
 package statuslist_test
 
 import (
+	"compress/gzip"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -72,7 +74,7 @@ func TestRespondNegotiates(t *testing.T) {
 		if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || got != want {
 			t.Errorf("%q: %d %s, want %s", accept, response.StatusCode, got, want)
 		}
-		if vary := response.Header.Values("Vary"); len(vary) == 0 || vary[0] != "Accept" {
+		if vary := response.Header.Values("Vary"); len(vary) == 0 || vary[0] != "Accept, Accept-Encoding" {
 			t.Errorf("%q: Vary: %q", accept, vary)
 		}
 	}
@@ -98,6 +100,44 @@ func TestRespondConditionally(t *testing.T) {
 		if want == 304 && response.ContentLength > 0 {
 			t.Errorf("%s: 304 with a body", header)
 		}
+	}
+}
+
+// TestRespondCompressed asks for gzip in many ways. The token is the same, and the
+// entity tag is that of what was sent (TSL-23; RFC 9110 section 8.8.3.3).
+func TestRespondCompressed(t *testing.T) {
+	t.Parallel()
+	for accept, want := range map[string]bool{
+		"gzip": true, "deflate, GZIP;q=0.5": true, "*": true, "br, *;q=0.1": true, "gzip, *;q=0": true, "*;q=0, gzip": true,
+		"": false, "identity": false, "br": false, "gzip;q=0": false, "gzip;q=0, *": false, "*;q=0": false, "xgzip": false,
+	} {
+		response := respond(t, "/list", "Accept-Encoding", accept)
+		if got := response.Header.Get("Content-Encoding"); (got == "gzip") != want || !want && got != "" {
+			t.Errorf("%q: Content-Encoding: %q", accept, got)
+			continue
+		}
+		body := io.Reader(response.Body)
+		if want {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Errorf("%q: %v", accept, err)
+				continue
+			}
+		}
+		if token, err := io.ReadAll(body); err != nil || string(token) != "a.b.c" {
+			t.Errorf("%q: %q, %v", accept, token, err)
+		}
+	}
+	plain, packed := respond(t, "/list"), respond(t, "/list", "Accept-Encoding", "gzip")
+	if plain.Header.Get("ETag") == packed.Header.Get("ETag") {
+		t.Error("two representations have one entity tag")
+	}
+	again := respond(t, "/list", "Accept-Encoding", "gzip", "If-None-Match", packed.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified || again.Header.Get("Content-Encoding") != "" || again.Header.Get("Vary") != "Accept, Accept-Encoding" {
+		t.Errorf("%d %v", again.StatusCode, again.Header)
+	}
+	if other := respond(t, "/list", "If-None-Match", packed.Header.Get("ETag")); other.StatusCode != http.StatusOK {
+		t.Errorf("the tag of the compressed token for the plain one: %d", other.StatusCode)
 	}
 }
 
