@@ -21,6 +21,10 @@ usage:
                                  (or --issuer, --verifier, --provider with a URL; --roots, --json, and more with -h)
   tegata status verify --config FILE
                                  compare the status lists that are published with the database, bit by bit
+  tegata status publish --config FILE
+                                 sign every status list anew, now: after a status key was lost or replaced
+  tegata status retire --config FILE
+                                 open new status lists for what is issued next: after a backup was restored
   tegata csr --config FILE --key NAME --organization-id NUMBER
                                  print a certificate signing request for a key, such as issuer.keys.sd_jwt;
                                  --generate makes the key file first (more with -h)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,13 +12,12 @@ import (
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/mdoc"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
-	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/app/statusadmin"
 	"github.com/tegata-id/tegata/internal/audit"
-	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/evidence/openid"
@@ -31,11 +29,10 @@ import (
 
 // The defaults of an issuer's configuration.
 const (
-	defaultMaxValidity  = 31 * 24 * time.Hour
-	defaultBatchSize    = 10
-	defaultStatusWindow = 5 * time.Minute
-	defaultRecheck      = time.Hour
-	defaultCRLRefresh   = time.Hour
+	defaultMaxValidity = 31 * 24 * time.Hour
+	defaultBatchSize   = 10
+	defaultRecheck     = time.Hour
+	defaultCRLRefresh  = time.Hour
 	// maxOpenIDAnswer limits what is read of an OpenID provider, in bytes.
 	maxOpenIDAnswer = 128 << 10
 	// defaultStatusRefresh is how often the status by OCSP and of platform
@@ -57,14 +54,13 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	signers, statusKeys, err := a.issuerKeys(c)
+	signers, err := a.issuerKeys(c)
 	if err != nil {
 		return err
 	}
 	for format, s := range signers {
 		t.signers = append(t.signers, watchRing(t.Role, tenant, string(format), s.Keys))
 	}
-	t.signers = append(t.signers, watchRing(t.Role, tenant, "status", statusKeys))
 	metadataKeys, err := a.metadataKeys(t, c)
 	if err != nil {
 		return err
@@ -87,11 +83,11 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	derived, err := deriveKeys(secret, tenant, "status indexes", "audit", "pseudonyms", purposeDPoPNonce, purposeChallenge)
+	derived, err := deriveKeys(secret, tenant, "audit", "pseudonyms", purposeDPoPNonce, purposeChallenge)
 	if err != nil {
 		return err
 	}
-	lists, err := statuslist.New(statuslist.Config{Owner: "issuer", Size: c.StatusListSize, Keys: [][]byte{derived["status indexes"]}})
+	owned, err := statusadmin.Of(t.Tenant)
 	if err != nil {
 		return err
 	}
@@ -103,11 +99,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	window := c.StatusWindow.Or(defaultStatusWindow)
-	publisher, err := statuslist.NewPublisher(statuslist.PublisherConfig{
-		DB: a.db, Lists: lists, Window: window, Now: now, Log: a.opt.Log,
-		Signer: statusSigner{keys: statusKeys, base: id + issuer.PathStatusLists, now: now}, Metrics: a.observed.statusLists,
-	})
+	publisher, err := a.publish(t, owned)
 	if err != nil {
 		return err
 	}
@@ -120,8 +112,8 @@ func (a *App) buildIssuer(t *tenant) error {
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
 		Configurations: configurations, Signers: signers, MetadataKeys: metadataKeys, Sessions: sessions,
-		Records:     &records.Records{DB: a.db, Lists: lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked, Cascade: issuer.Cascade(configurations)},
-		StatusLists: publisher, StatusWindow: window,
+		Records:     &records.Records{DB: a.db, Lists: owned.Lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked, Cascade: issuer.Cascade(configurations)},
+		StatusLists: publisher, StatusWindow: owned.Window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
 		JPKIAnchors: check.anchors, Secret: secret,
 		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
@@ -159,7 +151,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	})
 	issuer.Mount(t.server, t.Path, i, authorization, adminToken)
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
-	t.jobs = append(t.jobs, i.Run, func(ctx context.Context) { publisher.Run(ctx, tenant) })
+	t.jobs = append(t.jobs, i.Run)
 	return nil
 }
 
@@ -259,14 +251,13 @@ func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]
 	return derived, nil
 }
 
-// issuerKeys loads the keys of each use.
-func (a *App) issuerKeys(c *config.Issuer) (map[credentials.Format]issuer.Signer, *keys.Ring, error) {
+// issuerKeys loads the keys that sign credentials.
+func (a *App) issuerKeys(c *config.Issuer) (map[credentials.Format]issuer.Signer, error) {
 	now := a.opt.Now()
 	sdjwtKeys, errSDJWT := a.keyring.LoadRing("keys.sd_jwt", c.Keys.SDJWT, now)
 	mdocKeys, errMdoc := a.keyring.LoadRing("keys.mdoc", c.Keys.Mdoc, now)
-	statusKeys, errStatus := a.keyring.LoadRing("keys.status", c.Keys.Status, now)
-	if err := errors.Join(errSDJWT, errMdoc, errStatus); err != nil {
-		return nil, nil, err
+	if err := errors.Join(errSDJWT, errMdoc); err != nil {
+		return nil, err
 	}
 	return map[credentials.Format]issuer.Signer{
 		credentials.FormatSDJWTVC: {Keys: sdjwtKeys, Issue: sdjwt.Issue},
@@ -274,7 +265,7 @@ func (a *App) issuerKeys(c *config.Issuer) (map[credentials.Format]issuer.Signer
 			signed, err := mdoc.Issue(d, key)
 			return jose.EncodeBase64(signed), err
 		}},
-	}, statusKeys, nil
+	}, nil
 }
 
 // metadataKeys loads the keys that sign the issuer metadata, or nil if there are
@@ -335,16 +326,4 @@ func (a *App) throwaway(t *tenant) (*jpkitest.JPKI, error) {
 	return share(&a.shared, t, "throwaway JPKI of "+t.Name(), func() (*jpkitest.JPKI, error) {
 		return jpkitest.New(jpkitest.Options{Now: a.opt.Now})
 	})
-}
-
-// statusSigner signs status lists with the keys of a role.
-type statusSigner struct {
-	keys *keys.Ring
-	base string
-	now  func() time.Time
-}
-
-// SignStatusList implements statuslist.Signer.
-func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (statuslist.Signed, error) {
-	return l.SignAt(s.now(), status.TokenOptions{URI: s.base + "/" + l.ListID, AggregationURI: s.base}, s.keys)
 }

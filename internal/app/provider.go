@@ -1,10 +1,8 @@
 package app
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
-
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/app/statusadmin"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/openapi"
 	"github.com/tegata-id/tegata/wallet/provider"
@@ -25,7 +23,7 @@ func (a *App) buildProvider(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	auditKey, err := hkdf.Key(sha256.New, secret, nil, "tegata wallet provider v1\x00"+tenant+"\x00audit", 32)
+	auditKey, err := provider.DeriveKey(secret, tenant, "audit")
 	if err != nil {
 		return err
 	}
@@ -37,11 +35,15 @@ func (a *App) buildProvider(t *tenant) error {
 	if c.SoftwarePlatform {
 		platforms[provider.SoftwarePlatform] = provider.NewSoftwarePlatform()
 	}
+	lists, err := a.attestationStatus(t)
+	if err != nil {
+		return err
+	}
 	p, err := provider.New(provider.Config{
 		Tenant: tenant, Issuer: t.BaseURL(), ClientID: c.ClientID,
 		WalletName: c.WalletName, WalletURL: c.WalletURL, Keys: keys,
 		Platforms: platforms, TestMode: a.cfg.Mode == config.ModeTest,
-		DB: a.db, Sessions: a.sessions(t.Role, tenant), Audit: log,
+		DB: a.db, Sessions: a.sessions(t.Role, tenant), Audit: log, StatusLists: lists,
 		Secret: secret, AdminToken: string(token), Metrics: a.observed.provider, Log: a.opt.Log, Now: a.opt.Now,
 	})
 	if err != nil {
@@ -50,4 +52,15 @@ func (a *App) buildProvider(t *tenant) error {
 	provider.Mount(t.server, t.Path, p)
 	openapi.Mount(t.server, t.Path, openapi.Wallet)
 	return nil
+}
+
+// attestationStatus returns the status lists of attestations, or nil if there is
+// no key for them.
+func (a *App) attestationStatus(t *tenant) (*provider.StatusLists, error) {
+	owned, err := statusadmin.Of(t.Tenant)
+	if owned == nil || err != nil {
+		return nil, err
+	}
+	publisher, err := a.publish(t, owned)
+	return &provider.StatusLists{Lists: owned.Lists, Publisher: publisher}, err
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/internal/app/report"
-	"github.com/tegata-id/tegata/internal/app/statusverify"
+	"github.com/tegata-id/tegata/internal/app/statusadmin"
 	"github.com/tegata-id/tegata/internal/database"
 )
 
@@ -21,7 +21,7 @@ func TestStatusVerify(t *testing.T) {
 	d := deploy(t, deployOptions{lists: time.Second, recheck: time.Second})
 	verify := func() (*report.Report, string) {
 		t.Helper()
-		r := statusverify.Run(t.Context(), d.box.ConfigFile, statusverify.Options{Now: d.clock.Now, Roots: []*x509.Certificate{d.box.TLSRoot}})
+		r := statusadmin.Verify(t.Context(), d.box.ConfigFile, statusadmin.Options{Now: d.clock.Now, Roots: []*x509.Certificate{d.box.TLSRoot}})
 		var out bytes.Buffer
 		if err := r.Print(&out); err != nil {
 			t.Fatal(err)

@@ -7,8 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"path"
+	"strings"
 	"testing"
 
+	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/wallet/provider"
@@ -22,6 +25,7 @@ func providerMatrix() map[string]entry {
 	return map[string]entry{
 		"POST /challenges":                        {public: "it takes nothing; whose challenges are accepted is tried where proofs are"},
 		"GET /openapi.yaml":                       {public: "a document for everybody"},
+		"GET /status-lists/:id":                   {attempts: []attempt{{"list", tryAttestationList}}},
 		"POST /instances":                         {attempts: instanceProofAttempts("", provider.PurposeRegister)},
 		"POST /instances/:id/client-attestations": attestations(provider.PathClientAttestations, provider.PurposeClientAttestation),
 		"POST /instances/:id/key-attestations":    attestations(provider.PathKeyAttestations, provider.PurposeKeyAttestation),
@@ -82,6 +86,51 @@ func (s *side) register(t *testing.T, key *ecdsa.PrivateKey) string {
 	var r provider.RegisterResponse
 	s.sendProof(t, key, "", "", proof).read(t, &r)
 	return r.InstanceID
+}
+
+// attestedBy registers the key and returns an attestation for it, with where its
+// status is.
+func (s *side) attestedBy(t *testing.T, key *ecdsa.PrivateKey) (id string, ref credentials.StatusRef) {
+	t.Helper()
+	id = s.register(t, key)
+	proof := s.prove(t, key, provider.PurposeClientAttestation, s.box.Provider, s.challenge(t))
+	var r provider.ClientAttestationResponse
+	s.sendProof(t, key, id, provider.PathClientAttestations, proof).read(t, &r)
+	return id, statusInJWT(t, r.ClientAttestation)
+}
+
+// statusInJWT reads where the status of an attestation is.
+func statusInJWT(t *testing.T, token string) credentials.StatusRef {
+	t.Helper()
+	var claims struct {
+		Status struct {
+			List struct {
+				Index uint64 `json:"idx"`
+				URI   string `json:"uri"`
+			} `json:"status_list"`
+		} `json:"status"`
+	}
+	parts := strings.Split(token, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)])
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
+	}
+	if err != nil || claims.Status.List.URI == "" {
+		t.Fatalf("no status in %q: %v", payload, err)
+	}
+	return credentials.StatusRef{URI: claims.Status.List.URI, Index: claims.Status.List.Index}
+}
+
+// tryAttestationList gets the list of an attestation.
+func tryAttestationList(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	_, ref := n.a.attestedBy(t, newKey(t))
+	get := func(s *side, id string) func() *answer {
+		return func() *answer {
+			return s.send(t, http.MethodGet, s.box.Provider+provider.PathStatusLists+"/"+id, nil, nil)
+		}
+	}
+	return trial{own: get(n.a, path.Base(ref.URI)), other: get(n.b, path.Base(ref.URI)), guess: get(n.b, rand.Text())}
 }
 
 // instanceProofAttempts try the parts of a proof of an instance that both

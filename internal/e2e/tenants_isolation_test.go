@@ -59,6 +59,9 @@ func deployNeighbours(t *testing.T) *neighbours {
 	var tokens [2]map[string]string
 	names := [2][]string{{"手形村", "Tegata Village"}, {"手形町", "Tegata Town"}}
 	d := deploy(t, deployOptions{redis: n.redis, prepare: func(box *sandbox.Sandbox) {
+		if err := box.PublishAttestationStatus(); err != nil {
+			t.Fatal(err)
+		}
 		for i := range tokens {
 			tokens[i] = map[string]string{}
 			for _, role := range isolatedRoles {

@@ -175,15 +175,19 @@ func (l *Lists) open(ctx context.Context, tx *sql.Tx, tenant, kind string, now t
 }
 
 // Retire stops handing out indexes of the lists there are, so that the next
-// allocation opens new ones. It must be called after the database was restored
+// allocation opens new ones, and returns how many it stopped. It must be called after the database was restored
 // from a backup: the counters went back with it, and indexes handed out since
 // would come again.
-func (l *Lists) Retire(ctx context.Context, tx *sql.Tx, tenant string) error {
-	if _, err := tx.ExecContext(ctx, `
-		UPDATE status_lists SET accepting = 0 WHERE tenant = $1 AND owner = $2`, tenant, l.owner); err != nil {
-		return fmt.Errorf("statuslist: retire: %w", err)
+func (l *Lists) Retire(ctx context.Context, tx *sql.Tx, tenant string) (stopped int64, err error) {
+	result, err := tx.ExecContext(ctx, `
+		UPDATE status_lists SET accepting = 0 WHERE tenant = $1 AND owner = $2 AND accepting = 1`, tenant, l.owner)
+	if err == nil {
+		stopped, err = result.RowsAffected()
 	}
-	return nil
+	if err != nil {
+		return 0, fmt.Errorf("statuslist: retire: %w", err)
+	}
+	return stopped, nil
 }
 
 // IDs returns the lists of a tenant, for the aggregation endpoint (section 9).

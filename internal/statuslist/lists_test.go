@@ -159,7 +159,7 @@ func TestListsAreApart(t *testing.T) {
 			"other owner":  allocate(t, db, wallet, "t", "k", 1)[0],
 			"other key":    allocate(t, db, rotated, "t", "k", 1)[0],
 		}
-		if err := db.Write(t.Context(), func(tx *sql.Tx) error { return issuer.Retire(t.Context(), tx, "t") }); err != nil {
+		if err := db.Write(t.Context(), func(tx *sql.Tx) error { _, err := issuer.Retire(t.Context(), tx, "t"); return err }); err != nil {
 			t.Fatal(err)
 		}
 		entries["after a restore"] = allocate(t, db, issuer, "t", "k", 1)[0]

@@ -96,15 +96,25 @@ func New(cfg Config) (*Provider, error) {
 		}
 	}
 	cfg.Platforms = maps.Clone(cfg.Platforms)
-	key, err := hkdf.Key(sha256.New, cfg.Secret, nil, "tegata wallet provider v1\x00"+cfg.Tenant+"\x00challenge", 32)
+	key, err := DeriveKey(cfg.Secret, cfg.Tenant, "challenge")
 	if err != nil {
-		return nil, fmt.Errorf("provider: %w", err)
+		return nil, err
 	}
 	challenges, err := newChallenges(key, cfg.Tenant, cfg.Sessions, cfg.Now)
 	if err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	return &Provider{cfg: cfg, challenges: challenges, adminToken: sha256.Sum256([]byte(cfg.AdminToken))}, nil
+}
+
+// DeriveKey returns the 32 bytes that the secret of a provider has for a purpose,
+// such as "audit".
+func DeriveKey(secret []byte, tenant, purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, "tegata wallet provider v1\x00"+tenant+"\x00"+purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	return key, nil
 }
 
 func (c *Config) checkParts() error {

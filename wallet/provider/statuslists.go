@@ -3,11 +3,8 @@ package provider
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/tegata-id/tegata/credentials"
-	"github.com/tegata-id/tegata/credentials/keys"
-	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/internal/statuslist"
 )
 
@@ -15,29 +12,10 @@ import (
 // [statuslist.Config].
 const StatusListOwner = "wallet"
 
-// StatusLists hand out status indexes and publish them. The signer of the
-// publisher is a [StatusSigner] or one like it.
+// StatusLists hand out status indexes and publish them, at [StatusListURI].
 type StatusLists struct {
 	Lists     *statuslist.Lists
 	Publisher *statuslist.Publisher
-}
-
-// StatusSigner signs the status lists of one provider. It implements
-// [statuslist.Signer].
-type StatusSigner struct {
-	// Tenant and Issuer are those of the provider.
-	Tenant, Issuer string
-	// Keys sign status lists, with their chains.
-	Keys *keys.Ring
-	Now  func() time.Time
-}
-
-// SignStatusList implements [statuslist.Signer].
-func (s StatusSigner) SignStatusList(_ context.Context, list statuslist.Unsigned) (statuslist.Signed, error) {
-	if list.Tenant != s.Tenant {
-		return statuslist.Signed{}, errors.New("provider: status list of another tenant")
-	}
-	return list.SignAt(s.Now(), status.TokenOptions{URI: StatusListURI(s.Issuer, list.ListID)}, s.Keys)
 }
 
 // StatusListURI returns the URI of a status list of the provider with this base

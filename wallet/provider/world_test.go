@@ -18,6 +18,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/audit"
@@ -118,6 +119,17 @@ func newWorldOn(t testing.TB, db *database.DB, edit func(*provider.Config)) *wor
 	return w
 }
 
+// statusSigner signs the status lists of the provider with this base URL.
+type statusSigner struct {
+	base string
+	keys *keys.Ring
+	now  func() time.Time
+}
+
+func (s statusSigner) SignStatusList(_ context.Context, l statuslist.Unsigned) (statuslist.Signed, error) {
+	return l.SignAt(s.now(), status.TokenOptions{URI: provider.StatusListURI(s.base, l.ListID)}, s.keys)
+}
+
 func (w *world) config(t testing.TB, tenant string, sessions *session.Store) provider.Config {
 	t.Helper()
 	base := origin + "/" + tenant
@@ -126,8 +138,7 @@ func (w *world) config(t testing.TB, tenant string, sessions *session.Store) pro
 	}))
 	publisher := must[*statuslist.Publisher](t)(statuslist.NewPublisher(statuslist.PublisherConfig{
 		DB: w.db, Lists: lists, Now: w.now, Log: slog.New(slog.DiscardHandler),
-		Signer: provider.StatusSigner{Tenant: tenant, Issuer: base, Now: w.now,
-			Keys: ringOf(t, must[*keys.Key](t)(w.ca.IssueStatusSigner(trusttest.LeafOptions{})))},
+		Signer: statusSigner{base, ringOf(t, must[*keys.Key](t)(w.ca.IssueStatusSigner(trusttest.LeafOptions{}))), w.now},
 	}))
 	return provider.Config{
 		Tenant: tenant, Issuer: base, ClientID: clientID, WalletName: "手形ウォレット", WalletURL: clientID + "/about",

@@ -406,7 +406,13 @@ type Provider struct {
 	AdminToken string `yaml:"admin_token_file"`
 	Keys       struct {
 		Attestation KeyList `yaml:"attestation"`
+		// Status signs status lists. With it attestations can be revoked one
+		// by one; without it those of a revoked instance stand until they
+		// expire.
+		Status KeyList `yaml:"status,omitempty"`
 	} `yaml:"keys"`
+	// StatusWindow is how often status lists are published.
+	StatusWindow Duration `yaml:"status_window,omitempty"`
 	// Secret is a file with 32 bytes or more, in hexadecimal.
 	Secret string `yaml:"secret_file"`
 	// SoftwarePlatform lets any program register as a wallet instance. It is

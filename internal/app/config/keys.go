@@ -150,6 +150,9 @@ func (t *Tenant) Keys() []NamedKeys {
 		all = append(all, NamedKeys{"keys.request", &t.Verifier.Keys.Request})
 	case t.Provider != nil:
 		all = append(all, NamedKeys{"keys.attestation", &t.Provider.Keys.Attestation})
+		if len(t.Provider.Keys.Status) > 0 {
+			all = append(all, NamedKeys{"keys.status", &t.Provider.Keys.Status})
+		}
 	}
 	return all
 }

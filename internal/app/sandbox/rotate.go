@@ -5,8 +5,32 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app/config"
 )
+
+// PublishAttestationStatus has the wallet provider put its attestations on status
+// lists. Providers that are added later have the same key for them.
+func (s *Sandbox) PublishAttestationStatus() error {
+	w := &writer{dir: s.Dir}
+	c := s.config.Provider
+	c.Keys.Status = w.key("provider-status", must(w, s.cas.provider.IssueStatusSigner, trusttest.LeafOptions{}))
+	c.StatusWindow = s.config.Issuer.StatusWindow
+	w.yaml("tegata.yaml", s.config)
+	return w.err
+}
+
+// ReplaceStatusKeys puts new keys in the place of those that sign status lists, as
+// when they were lost.
+func (s *Sandbox) ReplaceStatusKeys() error {
+	w := &writer{dir: s.Dir}
+	s.config.Issuer.Keys.Status = w.key("status-replaced", must(w, s.cas.issuing.IssueStatusSigner, trusttest.LeafOptions{}))
+	if len(s.config.Provider.Keys.Status) > 0 {
+		s.config.Provider.Keys.Status = w.key("provider-status-replaced", must(w, s.cas.provider.IssueStatusSigner, trusttest.LeafOptions{}))
+	}
+	w.yaml("tegata.yaml", s.config)
+	return w.err
+}
 
 // Succeed gives each use of the first three tenants a key that follows the
 // present ones at the given time, and is published until then. A process that

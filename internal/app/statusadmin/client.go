@@ -1,4 +1,4 @@
-package statusverify
+package statusadmin
 
 import (
 	"context"
