@@ -15,11 +15,15 @@ const (
 	FormatMdoc    Format = "mso_mdoc"
 )
 
-// StatusRef points from a credential into a Token Status List: the member
-// status_list of draft-ietf-oauth-status-list section 6.
+// StatusRef points from a credential into a Token Status List, the member
+// status_list of draft-ietf-oauth-status-list section 6, or from an mdoc into
+// an identifier list (ISO/IEC 18013-5, second edition).
 type StatusRef struct {
 	URI   string
 	Index uint64
+	// Identifier holds the bytes that an identifier list would name; empty
+	// means that the URI is that of a Token Status List.
+	Identifier string
 }
 
 // Draft is a credential before it is signed. A format package turns it into
@@ -97,6 +101,8 @@ type Check struct {
 	Name string `json:"name"`
 	// Detail says in plain English what was found. It holds no personal data.
 	Detail string `json:"detail"`
+	// Skipped says that the policy left it out and Detail why.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Verified is a presentation after every cryptographic check of its format has

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/dcql"
-	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 )
 
@@ -47,16 +47,17 @@ func (v *Verifier) judge(ctx context.Context, t *transaction, token map[string][
 		for _, raw := range token[id] {
 			verified, err := format.Verifier.Verify(ctx, raw, b)
 			if err != nil {
-				return nil, refused(id, err), err
+				return nil, refused(id, err).after(nil), err
 			}
 			presented[id] = append(presented[id], verified)
 		}
 	}
 	if err := q.Check(presented); err != nil {
-		return nil, mismatch(err), err
+		r := mismatch(err)
+		return nil, r.after(foundIn(presented[r.QueryID])), err
 	}
 	if differentSubjects(presented) {
-		return nil, &Refusal{Reason: ReasonDifferentSubjects, Detail: "the credentials are of different persons"}, nil
+		return nil, (&Refusal{Reason: ReasonDifferentSubjects, Detail: "the credentials are of different persons"}).after(nil), nil
 	}
 	for _, id := range ids {
 		for _, verified := range presented[id] {
@@ -71,39 +72,71 @@ func (v *Verifier) judge(ctx context.Context, t *transaction, token map[string][
 	return accepted, nil, nil
 }
 
+// foundIn lists the checks of the only presentation, if there is only one.
+func foundIn(presented []*credentials.Verified) []Check {
+	if len(presented) != 1 {
+		return nil
+	}
+	return passed(presented[0].Checks)
+}
+
 // accept adds to a verified presentation that matches its query what only the
 // verifier's own policy knows, and leaves out what was not asked for.
 func (v *Verifier) accept(ctx context.Context, c *dcql.CredentialQuery, verified *credentials.Verified) (*Credential, *Refusal, error) {
+	checks := passed(verified.Checks)
 	anchor, ok := v.anchor(verified)
 	if !ok {
-		return nil, &Refusal{Reason: ReasonIssuerUntrusted, Detail: "the trust anchor may not vouch for this type"}, nil
+		return nil, (&Refusal{Reason: ReasonIssuerUntrusted, Detail: "the trust anchor may not vouch for this type"}).after(checks), nil
 	}
-	checks := append(slices.Clone(verified.Checks), credentials.Check{
-		Name: "trust_anchor", Detail: "the anchor may vouch for credentials of this format and type",
-	}, credentials.Check{Name: "query", Detail: "what was asked for was presented"})
+	note := func(name, detail string) {
+		checks = append(checks, Check{Name: name, Outcome: OutcomePassed, Detail: detail})
+	}
+	note("trust_anchor", "the anchor may vouch for credentials of this format and type")
+	note("query", "what was asked for was presented")
 	found, check, refusal, cause := v.checkStatus(ctx, verified, anchor)
 	if refusal != nil {
-		return nil, refusal, cause
+		return nil, refusal.after(checks), cause
 	}
 	checks = append(checks, check)
 	kept, extra := c.FilterClaims(verified)
 	if len(extra) > 0 {
-		checks = append(checks, credentials.Check{Name: "claims_dropped", Detail: fmt.Sprintf("%d claims that were not asked for were dropped unread", len(extra))})
+		note("claims_dropped", fmt.Sprintf("%d claims that were not asked for were dropped unread", len(extra)))
 	}
 	kept, removed := withoutIndividualNumbers(kept)
 	if removed {
-		checks = append(checks, credentials.Check{Name: "individual_number", Detail: "text that reads as an Individual Number was blotted out"})
+		note("individual_number", "text that reads as an Individual Number was blotted out")
 	}
 	claims, err := json.Marshal(kept.JSON())
 	if err != nil {
 		return nil, &Refusal{Reason: ReasonCredential, Detail: "the claims have no JSON form"}, err
 	}
-	return &Credential{
+	credential := &Credential{
 		QueryID: c.ID, Format: verified.Format, Type: verified.Type, Claims: claims,
-		Issuer:   issuerOf(verified, anchor),
+		Issuer: issuerOf(verified, anchor), Status: found,
 		SignedAt: moment(verified.SignedAt), ValidFrom: moment(verified.ValidFrom), ValidUntil: moment(verified.ValidUntil),
-		Status: found, Checks: checks,
-	}, nil, nil
+	}
+	if onlyAge(c) {
+		credential.SignedAt, credential.ValidFrom, credential.ValidUntil = nil, nil, nil
+		note("validity_withheld", "an age was asked for and no date of birth, which the dates of some documents give away")
+	}
+	credential.Checks = checks
+	return credential, nil, nil
+}
+
+// onlyAge reports whether a query asks about an age and for no date of birth.
+// Documents that end on a birthday would then say more than was asked for.
+func onlyAge(c *dcql.CredentialQuery) bool {
+	age := false
+	for _, claim := range c.Claims {
+		for _, e := range claim.Path {
+			name, _ := e.Name()
+			if slices.Contains(birthDateNames, name) {
+				return false
+			}
+			age = age || strings.HasPrefix(name, "age_")
+		}
+	}
+	return age
 }
 
 // anchor returns the configured anchor in which the chain ends, if it may vouch
@@ -119,44 +152,6 @@ func (v *Verifier) anchor(verified *credentials.Verified) (trust.Anchor, bool) {
 		}
 	}
 	return trust.Anchor{}, false
-}
-
-// checkStatus fails closed: a status that can't be established is a refusal.
-// The anchor is the credential's own.
-func (v *Verifier) checkStatus(ctx context.Context, verified *credentials.Verified, anchor trust.Anchor) (*Status, credentials.Check, *Refusal, error) {
-	if verified.Status == nil {
-		check := credentials.Check{Name: "status", Detail: "the credential can't be revoked; only its validity limits it"}
-		return nil, check, nil, nil
-	}
-	result, err := v.cfg.Status.Check(ctx, *verified.Status)
-	switch {
-	case err != nil:
-		return nil, credentials.Check{}, &Refusal{Reason: ReasonStatusUnavailable, Detail: "the status of the credential can't be established"}, err
-	case !vouches(result.Chain, anchor, verified):
-		return nil, credentials.Check{}, &Refusal{Reason: ReasonStatusUnavailable, Detail: "the status list is signed by an authority that has no say in this credential"}, nil
-	case result.Value == status.Suspended:
-		return nil, credentials.Check{}, &Refusal{Reason: ReasonSuspended, Detail: "the status list says suspended"}, nil
-	case !result.Value.IsValid():
-		return nil, credentials.Check{}, &Refusal{Reason: ReasonRevoked, Detail: "the status list says that the credential is not valid"}, nil
-	}
-	found := &Status{Value: result.Value.String(), ListIssuedAt: result.ListIssuedAt.UTC(), Stale: result.Stale}
-	check := credentials.Check{Name: "status", Detail: "the status list says valid"}
-	return found, check, nil, nil
-}
-
-// vouches reports whether the signer of a status list may speak of a credential
-// under the anchor. Trust in an authority is trust in its own jurisdiction:
-// another one that gets hold of the list's address must not be able to make
-// revoked credentials valid. An authority limited to types may speak of these
-// alone, but the types of one format say nothing about another: an IACA
-// certifies no signers of status lists, so that those of an authority for
-// SD-JWT VCs sign for mdocs, too.
-func vouches(signer *trust.Chain, anchor trust.Anchor, verified *credentials.Verified) bool {
-	if signer == nil || signer.Anchor.Jurisdiction != anchor.Jurisdiction {
-		return false
-	}
-	formats := signer.Anchor.Formats
-	return len(formats) > 0 && !slices.Contains(formats, verified.Format) || signer.Anchor.Allows(verified.Format, verified.Type)
 }
 
 // issuerOf says who signed, in words that claim no more than is known.

@@ -19,8 +19,6 @@ import (
 	"github.com/tegata-id/tegata/verifier"
 )
 
-type credentialCheck = credentials.Check
-
 func codeOf(err error) verifier.Code {
 	var e *verifier.Error
 	if errors.As(err, &e) {

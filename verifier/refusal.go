@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tegata-id/tegata/credentials/dcql"
+	"github.com/tegata-id/tegata/credentials/openid4vp"
 )
 
 // Reason says why a presentation was refused. The list is closed.
@@ -57,6 +58,14 @@ type Refusal struct {
 	Detail string `json:"detail"`
 	// QueryID is the credential query concerned, if it is a single one.
 	QueryID string `json:"query_id,omitempty"`
+	// Cause is set for ReasonStatusUnavailable.
+	Cause StatusCause `json:"cause,omitempty"`
+	// WalletError is the code of a wallet that answered with an error, if it is
+	// a registered one.
+	WalletError openid4vp.ErrorCode `json:"wallet_error,omitempty"`
+	// Checks lists what was looked at before, and what failed. It is there if a
+	// presentation could be read.
+	Checks []Check `json:"checks,omitempty"`
 }
 
 // Refused is the error of a [FormatVerifier] for a presentation at fault.

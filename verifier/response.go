@@ -169,10 +169,10 @@ func refusedError(err error, r *Refusal, cause error) error {
 func walletError(code openid4vp.ErrorCode) Refusal {
 	switch code {
 	case openid4vp.AccessDenied:
-		return Refusal{Reason: ReasonDeclined, Detail: "the person declined or the wallet has no matching credential"}
+		return Refusal{Reason: ReasonDeclined, WalletError: code, Detail: "the person declined or the wallet has no matching credential"}
 	case openid4vp.InvalidRequest, openid4vp.InvalidScope, openid4vp.InvalidClient, openid4vp.UnsupportedResponseType,
 		openid4vp.VPFormatsNotSupported, openid4vp.InvalidRequestURIMethod, openid4vp.InvalidTransactionData, openid4vp.WalletUnavailable:
-		return Refusal{Reason: ReasonWalletError, Detail: "the wallet answered " + string(code)}
+		return Refusal{Reason: ReasonWalletError, WalletError: code, Detail: "the wallet answered " + string(code)}
 	}
 	return Refusal{Reason: ReasonWalletError, Detail: "the wallet answered with an error that is not registered"}
 }

@@ -29,15 +29,17 @@ type Credential struct {
 	Type string `json:"type"`
 	// Claims is a JSON object with what was asked for and nothing else. For an
 	// mdoc its first level is the namespace.
-	Claims     json.RawMessage `json:"claims"`
-	Issuer     Issuer          `json:"issuer"`
-	SignedAt   *time.Time      `json:"signed_at,omitempty"`
-	ValidFrom  *time.Time      `json:"valid_from,omitempty"`
-	ValidUntil *time.Time      `json:"valid_until,omitempty"`
+	Claims json.RawMessage `json:"claims"`
+	Issuer Issuer          `json:"issuer"`
+	// The times are nil where the credential does not say, and where the query
+	// asks about an age and for no date of birth.
+	SignedAt   *time.Time `json:"signed_at,omitempty"`
+	ValidFrom  *time.Time `json:"valid_from,omitempty"`
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
 	// Status is nil for a credential that can't be revoked.
 	Status *Status `json:"status,omitempty"`
-	// Checks lists what was verified, in order.
-	Checks []credentials.Check `json:"checks"`
+	// Checks lists what was looked at, in order.
+	Checks []Check `json:"checks"`
 }
 
 // Statement says what is known about the legal entity behind a signature.
@@ -80,15 +82,6 @@ type Certificate struct {
 	Subject string `json:"subject"`
 	// SHA256 is the fingerprint in hexadecimal.
 	SHA256 string `json:"sha256"`
-}
-
-// Status is what the status list says.
-type Status struct {
-	Value        string    `json:"value"`
-	ListIssuedAt time.Time `json:"list_issued_at"`
-	// Stale is set if the list was due for a newer one that could not be
-	// fetched.
-	Stale bool `json:"stale,omitempty"`
 }
 
 // Result returns the state of a transaction of the relying party's program.

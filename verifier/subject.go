@@ -28,6 +28,9 @@ func differentSubjects(presented map[string][]*credentials.Verified) bool {
 	return false
 }
 
+// birthDateNames are what the formats call a date of birth.
+var birthDateNames = []string{"birthdate", "birth_date"}
+
 // birthDates returns what the credential says under the names that the formats
 // have for a date of birth, where it is a plain date.
 func birthDates(v *credentials.Verified) []credentials.Value {

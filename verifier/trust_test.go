@@ -137,7 +137,7 @@ func TestResultJSON(t *testing.T) {
 	}
 	c := got.Credentials[0]
 	if got.ID != tx.ID || got.State != "verified" || got.Expires == "" || c.QueryID != "pid" || c.Claims["name"] != "手形花子" ||
-		c.Issuer.Statement != "names legal entity" || c.Issuer.LegalEntity["organization_identifier"] == "" || c.Status["value"] != "VALID" {
+		c.Issuer.Statement != "names legal entity" || c.Issuer.LegalEntity["organization_identifier"] == "" || c.Status["value"] != "valid" {
 		t.Errorf("result: %s", data)
 	}
 }

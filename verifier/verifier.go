@@ -50,6 +50,8 @@ type Format struct {
 	Verifier FormatVerifier
 	// Anchors are those of the verifier's trust policy.
 	Anchors []trust.Anchor
+	// Status is StatusRefuse if empty.
+	Status StatusPolicy
 }
 
 // Lifetimes bounds a transaction.
@@ -163,6 +165,9 @@ func (c *Config) validate() error {
 	for name, f := range c.Formats {
 		if f.Verifier == nil || len(f.Anchors) == 0 {
 			return fmt.Errorf("format %s needs a verifier and trust anchors", name)
+		}
+		if f.Status != "" && f.Status != StatusRefuse && f.Status != StatusReport {
+			return fmt.Errorf("format %s: unknown policy for an undetermined status", name)
 		}
 	}
 	return nil

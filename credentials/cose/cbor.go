@@ -13,6 +13,8 @@ type (
 	RawMessage = cbor.RawMessage
 	// Tag is a tagged data item to be encoded.
 	Tag = cbor.Tag
+	// ByteString is a byte string that can be the key of a map.
+	ByteString = cbor.ByteString
 )
 
 // Bytes is a byte string. Unlike a plain []byte it never decodes from an array

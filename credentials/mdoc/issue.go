@@ -54,6 +54,9 @@ func Issue(d credentials.Draft, key *keys.Key) ([]byte, error) {
 	}
 	if d.Status != nil {
 		mso.Status = &statusInfo{StatusList: &statusListInfo{Index: &d.Status.Index, URI: d.Status.URI}}
+		if d.Status.Identifier != "" {
+			mso.Status = &statusInfo{IdentifierList: &identifierListInfo{ID: []byte(d.Status.Identifier), URI: d.Status.URI}}
+		}
 	}
 	payload, err := cose.Encode(mso)
 	if err != nil {

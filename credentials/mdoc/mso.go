@@ -54,8 +54,8 @@ type validityInfo struct {
 }
 
 type statusInfo struct {
-	StatusList     *statusListInfo `cbor:"status_list,omitempty"`
-	IdentifierList cose.RawMessage `cbor:"identifier_list,omitempty"`
+	StatusList     *statusListInfo     `cbor:"status_list,omitempty"`
+	IdentifierList *identifierListInfo `cbor:"identifier_list,omitempty"`
 }
 
 type statusListInfo struct {
@@ -63,15 +63,26 @@ type statusListInfo struct {
 	URI   string  `cbor:"uri"`
 }
 
-// reference returns where the document's status is published. A status without
-// a status list, or with a second mechanism beside it, is an error: the
-// document could be revoked without anybody noticing.
+// identifierListInfo is a reference into an identifier list. The certificate
+// that may stand beside it is no reason to trust the list and is not read.
+type identifierListInfo struct {
+	ID  cose.Bytes `cbor:"id"`
+	URI string     `cbor:"uri"`
+}
+
+// reference returns where the document's status is published. A status of no
+// known mechanism, or of two, is an error: the document could be revoked
+// without anybody noticing.
 func (s *statusInfo) reference() (*credentials.StatusRef, error) {
 	switch {
 	case s == nil:
 		return nil, nil
-	case s.StatusList == nil || s.IdentifierList != nil:
-		return nil, fail(ReasonStatusMechanism, "status is not exactly a status list")
+	case (s.StatusList == nil) == (s.IdentifierList == nil):
+		return nil, fail(ReasonStatusMechanism, "status is not exactly a status list or an identifier list")
+	case s.IdentifierList != nil && (len(s.IdentifierList.ID) == 0 || s.IdentifierList.URI == ""):
+		return nil, fail(ReasonMalformed, "identifier list reference without identifier or address")
+	case s.IdentifierList != nil:
+		return &credentials.StatusRef{URI: s.IdentifierList.URI, Identifier: string(s.IdentifierList.ID)}, nil
 	case s.StatusList.Index == nil || s.StatusList.URI == "":
 		return nil, fail(ReasonMalformed, "status list reference without index or address")
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -57,7 +59,25 @@ type Checker struct {
 
 	flights singleflight.Group
 	mu      sync.Mutex
-	lists   map[string]*cached
+	lists   map[source]*cached
+}
+
+// source is where a list is, and of which kind: what one address serves as a
+// status list says nothing about identifiers.
+type source struct {
+	uri         string
+	identifiers bool
+}
+
+func (s source) name() string { return strconv.FormatBool(s.identifiers) + " " + s.uri }
+
+// media lists what may be served, the one that is liked best first: some
+// issuers serve one form of status lists alone.
+func (s source) media() []string {
+	if s.identifiers {
+		return []string{IdentifierMediaType}
+	}
+	return []string{MediaType, CWTMediaType}
 }
 
 // cached is what is known of one list.
@@ -96,12 +116,12 @@ func (c *Checker) Check(ctx context.Context, ref credentials.StatusRef) (Result,
 	if err := CheckURI(ref.URI); err != nil {
 		return Result{}, err
 	}
-	now := c.Now()
-	token, stale, err := c.cachedToken(ref.URI, now)
+	now, at := c.Now(), source{ref.URI, ref.Identifier != ""}
+	token, stale, err := c.cachedToken(at, now)
 	if token == nil && err == nil {
-		token, err = c.fetch(ctx, ref.URI)
+		token, err = c.fetch(ctx, at)
 		if err != nil {
-			if old := c.fallback(ref.URI, err, c.Now()); old != nil {
+			if old := c.fallback(at, err, c.Now()); old != nil {
 				token, stale, err = old, true, nil
 			}
 		}
@@ -109,7 +129,7 @@ func (c *Checker) Check(ctx context.Context, ref credentials.StatusRef) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	value, err := token.Get(ref.Index)
+	value, err := token.of(ref)
 	if err != nil {
 		return Result{}, err
 	}
@@ -122,21 +142,21 @@ func (c *Checker) Check(ctx context.Context, ref credentials.StatusRef) (Result,
 	}, nil
 }
 
-// Refresh fetches the list now, whatever is cached.
+// Refresh fetches the status list now, whatever is cached.
 func (c *Checker) Refresh(ctx context.Context, uri string) error {
 	if err := CheckURI(uri); err != nil {
 		return err
 	}
-	_, err := c.fetch(ctx, uri)
+	_, err := c.fetch(ctx, source{uri: uri})
 	return err
 }
 
 // cachedToken returns a token that needs no fetch. After a failed fetch it
 // returns, for a while, the old token if it is still usable, else the failure.
-func (c *Checker) cachedToken(uri string, now time.Time) (*Token, bool, error) {
+func (c *Checker) cachedToken(at source, now time.Time) (*Token, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry := c.lists[uri]
+	entry := c.lists[at]
 	switch {
 	case entry == nil:
 		return nil, false, nil
@@ -158,10 +178,10 @@ func (e *cached) bridges(failure error, now time.Time) bool {
 	return waits && e.token != nil && now.Before(e.usable)
 }
 
-func (c *Checker) fallback(uri string, failure error, now time.Time) *Token {
+func (c *Checker) fallback(at source, failure error, now time.Time) *Token {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if entry := c.lists[uri]; entry != nil && entry.bridges(failure, now) {
+	if entry := c.lists[at]; entry != nil && entry.bridges(failure, now) {
 		return entry.token
 	}
 	return nil
@@ -169,17 +189,17 @@ func (c *Checker) fallback(uri string, failure error, now time.Time) *Token {
 
 // fetch shares one fetch among all who wait for the list. A caller who gives up
 // does not end it for the others.
-func (c *Checker) fetch(ctx context.Context, uri string) (*Token, error) {
+func (c *Checker) fetch(ctx context.Context, at source) (*Token, error) {
 	shared := context.WithoutCancel(ctx)
-	result := c.flights.DoChan(uri, func() (any, error) {
+	result := c.flights.DoChan(at.name(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(shared, FetchTimeout)
 		defer cancel()
-		token, err := c.fetchOnce(ctx, uri)
+		token, err := c.fetchOnce(ctx, at)
 		if err == nil {
-			err = c.store(uri, token)
+			err = c.store(at, token)
 		}
 		if err != nil {
-			c.remember(uri, err)
+			c.remember(at, err)
 			return nil, err
 		}
 		return token, nil
@@ -195,26 +215,28 @@ func (c *Checker) fetch(ctx context.Context, uri string) (*Token, error) {
 	}
 }
 
-func (c *Checker) fetchOnce(ctx context.Context, uri string) (*Token, error) {
-	body, contentType, err := c.Fetch(ctx, uri, MediaType, CWTMediaType) // some issuers serve one alone
+func (c *Checker) fetchOnce(ctx context.Context, at source) (*Token, error) {
+	accepted := at.media()
+	body, contentType, err := c.Fetch(ctx, at.uri, accepted...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	switch media, _, err := mime.ParseMediaType(contentType); {
-	case err == nil && media == MediaType:
-		return Verify(ctx, string(body), uri, c.Policy, c.Now())
-	case err == nil && media == CWTMediaType:
-		return VerifyCWT(ctx, body, uri, c.Policy, c.Now())
+	media, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil || !slices.Contains(accepted, media):
+		return nil, fmt.Errorf("%w: it was not served as one of %q", ErrUnavailable, accepted)
+	case media == MediaType:
+		return Verify(ctx, string(body), at.uri, c.Policy, c.Now())
 	}
-	return nil, fmt.Errorf("%w: it was served as neither %s nor %s", ErrUnavailable, MediaType, CWTMediaType)
+	return verifyCWT(ctx, body, media, at.uri, c.Policy, c.Now())
 }
 
 // store keeps a verified token unless a newer one was seen.
-func (c *Checker) store(uri string, token *Token) error {
+func (c *Checker) store(at source, token *Token) error {
 	now := c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry := c.entry(uri)
+	entry := c.entry(at)
 	if token.IssuedAt.Before(entry.newest) {
 		return ErrRollback
 	}
@@ -235,39 +257,39 @@ func (c *Checker) store(uri string, token *Token) error {
 		usable = fresh
 	}
 	*entry = cached{token: token, newest: token.IssuedAt, fresh: fresh, usable: usable}
-	c.evict(uri)
+	c.evict(at)
 	return nil
 }
 
 // remember keeps a failure for a short time, so that a dead publisher is not
 // asked again for every presentation.
-func (c *Checker) remember(uri string, err error) {
+func (c *Checker) remember(at source, err error) {
 	now := c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry := c.entry(uri)
+	entry := c.entry(at)
 	entry.failure, entry.retry = err, now.Add(retryDelay)
-	c.evict(uri)
+	c.evict(at)
 }
 
-func (c *Checker) entry(uri string) *cached {
+func (c *Checker) entry(at source) *cached {
 	if c.lists == nil {
-		c.lists = map[string]*cached{}
+		c.lists = map[source]*cached{}
 	}
-	if c.lists[uri] == nil {
-		c.lists[uri] = &cached{}
+	if c.lists[at] == nil {
+		c.lists[at] = &cached{}
 	}
-	return c.lists[uri]
+	return c.lists[at]
 }
 
 // evict drops the tokens that end first while there are too many or they take
 // too much memory. What was the newest list is remembered still, unless there
 // are too many addresses for that: issuers choose them.
-func (c *Checker) evict(keep string) {
+func (c *Checker) evict(keep source) {
 	for c.crowded() {
 		victim := (*cached)(nil)
-		for uri, entry := range c.lists {
-			if entry.token != nil && uri != keep && (victim == nil || entry.usable.Before(victim.usable)) {
+		for at, entry := range c.lists {
+			if entry.token != nil && at != keep && (victim == nil || entry.usable.Before(victim.usable)) {
 				victim = entry
 			}
 		}
@@ -276,12 +298,12 @@ func (c *Checker) evict(keep string) {
 		}
 		victim.token = nil
 	}
-	for uri, entry := range c.lists {
+	for at, entry := range c.lists {
 		if len(c.lists) <= maxAddresses {
 			break
 		}
-		if entry.token == nil && uri != keep {
-			delete(c.lists, uri)
+		if entry.token == nil && at != keep {
+			delete(c.lists, at)
 		}
 	}
 }
@@ -291,7 +313,7 @@ func (c *Checker) crowded() bool {
 	for _, entry := range c.lists {
 		if entry.token != nil {
 			count++
-			size += len(entry.token.list.Bytes())
+			size += entry.token.size()
 		}
 	}
 	return count > maxLists || size > maxKept

@@ -53,7 +53,11 @@ func SignCWT(o TokenOptions, l *List, key *keys.Key) ([]byte, error) {
 // refused, and so is one that is not a COSE_Sign1; the CWT tag in front of it,
 // which older drafts allowed, is passed over.
 func VerifyCWT(ctx context.Context, token []byte, uri string, policy *trust.Policy, now time.Time) (*Token, error) {
-	u, err := parseCWT(token)
+	return verifyCWT(ctx, token, CWTMediaType, uri, policy, now)
+}
+
+func verifyCWT(ctx context.Context, token []byte, media, uri string, policy *trust.Policy, now time.Time) (*Token, error) {
+	u, err := parseCWT(token, media)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +68,7 @@ func VerifyCWT(ctx context.Context, token []byte, uri string, policy *trust.Poli
 	if err != nil {
 		return nil, fmt.Errorf("status list signer: %w", err)
 	}
-	t, err := finishCWT(u, u.Chain[0].PublicKey, uri, now)
+	t, err := finishCWT(u, media, u.Chain[0].PublicKey, uri, now)
 	if err != nil {
 		return nil, err
 	}
@@ -74,17 +78,17 @@ func VerifyCWT(ctx context.Context, token []byte, uri string, policy *trust.Poli
 
 // VerifyCWTWithKey is [VerifyWithKey] for a token in CWT form.
 func VerifyCWTWithKey(token []byte, uri string, pub crypto.PublicKey, now time.Time) (*Token, error) {
-	u, err := parseCWT(token)
+	u, err := parseCWT(token, CWTMediaType)
 	if err != nil {
 		return nil, err
 	}
-	return finishCWT(u, pub, uri, now)
+	return finishCWT(u, CWTMediaType, pub, uri, now)
 }
 
 // tagCWT is the tag of RFC 8392 section 6 as it is encoded: 61 in two bytes.
 const tagCWT = "\xd8\x3d"
 
-func parseCWT(token []byte) (*cose.Unverified, error) {
+func parseCWT(token []byte, media string) (*cose.Unverified, error) {
 	if len(token) > 2 && string(token[:2]) == tagCWT {
 		token = token[2:]
 	}
@@ -94,14 +98,14 @@ func parseCWT(token []byte) (*cose.Unverified, error) {
 		return nil, fmt.Errorf("%w: %w", ErrToken, err)
 	case !u.Tagged:
 		return nil, fmt.Errorf("%w: not tagged as COSE_Sign1", ErrToken)
-	case u.Type != CWTMediaType:
+	case u.Type != media:
 		return nil, fmt.Errorf("%w: wrong type", ErrToken)
 	}
 	return u, nil
 }
 
 // finishCWT checks everything that does not concern the signer's certificate.
-func finishCWT(u *cose.Unverified, pub crypto.PublicKey, uri string, now time.Time) (*Token, error) {
+func finishCWT(u *cose.Unverified, media string, pub crypto.PublicKey, uri string, now time.Time) (*Token, error) {
 	payload, err := u.Verify(pub)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrToken, err)
@@ -113,6 +117,13 @@ func finishCWT(u *cose.Unverified, pub crypto.PublicKey, uri string, now time.Ti
 	t, err := c.check(uri, now)
 	if err != nil {
 		return nil, err
+	}
+	if media == IdentifierMediaType {
+		err = t.readIdentifiers(payload)
+		return t, err
+	}
+	if c.List == nil {
+		return nil, fmt.Errorf("%w: status_list is missing", ErrToken)
 	}
 	t.AggregationURI = c.List.Aggregation
 	if t.list, err = c.List.decode(); err != nil {

@@ -1,6 +1,6 @@
 // Package status implements the Token Status List
 // (draft-ietf-oauth-status-list): the packed list of statuses, the signed token
-// that publishes it in JWT form, the reference that a credential carries, and a
+// that publishes it in JWT or CWT form, the reference that a credential carries, and a
 // [Checker] that resolves references with a bounded cache.
 //
 // Everything fails closed: a status that cannot be established is an error, and

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust"
@@ -62,15 +63,46 @@ type Token struct {
 	// Chain says who vouches for the signer.
 	Chain *trust.Chain
 
-	list *List
+	// One of them is set, by the kind of list.
+	list        *List
+	identifiers map[string]bool
 }
 
 // Get returns the status at the index, or [ErrIndex]. A credential whose index
 // is out of range must be rejected.
-func (t *Token) Get(index uint64) (Value, error) { return t.list.Get(index) }
+func (t *Token) Get(index uint64) (Value, error) {
+	if t.list == nil {
+		return 0, ErrIndex
+	}
+	return t.list.Get(index)
+}
 
 // Len returns the number of entries, decoys and padding included.
-func (t *Token) Len() uint64 { return t.list.Len() }
+func (t *Token) Len() uint64 {
+	if t.list == nil {
+		return uint64(len(t.identifiers))
+	}
+	return t.list.Len()
+}
+
+// size is what the list takes in memory, in bytes and roughly.
+func (t *Token) size() int {
+	if t.list == nil {
+		return len(t.identifiers) * 64
+	}
+	return len(t.list.Bytes())
+}
+
+// of returns the status of whatever the reference points to.
+func (t *Token) of(ref credentials.StatusRef) (Value, error) {
+	switch {
+	case ref.Identifier == "":
+		return t.Get(ref.Index)
+	case t.identifiers[ref.Identifier]:
+		return Invalid, nil
+	}
+	return Valid, nil
+}
 
 type claims struct {
 	Subject  string           `json:"sub"`
@@ -182,6 +214,9 @@ func finish(u *jose.Unverified, pub any, uri string, now time.Time) (*Token, err
 	if err != nil {
 		return nil, err
 	}
+	if c.List == nil {
+		return nil, fmt.Errorf("%w: status_list is missing", ErrToken)
+	}
 	t.AggregationURI = c.List.Aggregation
 	if t.list, err = c.List.decode(); err != nil {
 		return nil, err
@@ -205,8 +240,8 @@ type dated interface{ Time() time.Time }
 
 // check applies the rules for all claims but the list itself.
 func (c *received[Date, List]) check(uri string, now time.Time) (*Token, error) {
-	if c.Subject == nil || c.IssuedAt == nil || c.List == nil {
-		return nil, fmt.Errorf("%w: sub, iat or status_list is missing", ErrToken)
+	if c.Subject == nil || c.IssuedAt == nil {
+		return nil, fmt.Errorf("%w: sub or iat is missing", ErrToken)
 	}
 	if *c.Subject != uri {
 		return nil, fmt.Errorf("%w: it speaks of another list", ErrToken)

@@ -42,11 +42,15 @@ func (a *App) buildVerifier(t *tenant) error {
 	formats := map[credentials.Format]verifier.Format{}
 	if p := policy(trust.ProfileSDJWTIssuer, credentials.FormatSDJWTVC); len(p.Anchors) > 0 {
 		v := &sdjwt.Verifier{Trust: p, Now: now, RequireHolderBinding: true}
-		formats[credentials.FormatSDJWTVC] = verifier.Format{Verifier: verifier.SDJWT(v), Anchors: p.Anchors}
+		formats[credentials.FormatSDJWTVC] = verifier.Format{
+			Verifier: verifier.SDJWT(v), Anchors: p.Anchors, Status: verifier.StatusPolicy(c.UndeterminedStatus[string(credentials.FormatSDJWTVC)]),
+		}
 	}
 	if p := policy(trust.ProfileMdocSigner, credentials.FormatMdoc); len(p.Anchors) > 0 {
 		v := &mdoc.Verifier{Trust: p, Now: now}
-		formats[credentials.FormatMdoc] = verifier.Format{Verifier: verifier.Mdoc(v), Anchors: p.Anchors}
+		formats[credentials.FormatMdoc] = verifier.Format{
+			Verifier: verifier.Mdoc(v), Anchors: p.Anchors, Status: verifier.StatusPolicy(c.UndeterminedStatus[string(credentials.FormatMdoc)]),
+		}
 	}
 	statuses, err := a.statusChecker(t, anchors)
 	if err != nil {

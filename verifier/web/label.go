@@ -89,7 +89,8 @@ var statements = map[string]Label{
 }
 
 var statuses = map[string]Label{
-	"VALID": {"失効していません", "not revoked"},
+	"valid":        {"失効していません", "not revoked"},
+	"undetermined": {"失効していないか確認できませんでした", "whether it is revoked could not be found out"},
 }
 
 var reasons = map[string]Label{

@@ -394,6 +394,10 @@ type Verifier struct {
 	// WalletURL is what a request link starts with: openid4vp:// or the https
 	// URL of a web wallet.
 	WalletURL string `yaml:"wallet_url"`
+	// UndeterminedStatus says by format whether a presentation whose revocation
+	// can't be found out is refused, which is the default, or accepted and
+	// reported.
+	UndeterminedStatus map[string]string `yaml:"undetermined_status"`
 }
 
 // Provider configures a wallet provider.

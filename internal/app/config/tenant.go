@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer"
+	"github.com/tegata-id/tegata/verifier"
 )
 
 // Tenant is one issuer, verifier or wallet provider, with the section that
@@ -144,6 +146,8 @@ func (t *Tenant) check(mode Mode, f faults) {
 		}
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
+	case t.Verifier != nil:
+		t.Verifier.check(f)
 	case t.Provider != nil:
 		if t.Provider.ClientID == "" {
 			f.add("client_id", "needed")
@@ -247,6 +251,17 @@ func (j *JPKI) check(mode Mode, f faults) {
 	} {
 		if choice.value != "" && !slices.Contains(choice.values, choice.value) {
 			f.add("jpki."+choice.field, "one of %s", strings.Join(choice.values, ", "))
+		}
+	}
+}
+
+func (v *Verifier) check(f faults) {
+	for format, policy := range v.UndeterminedStatus {
+		if !slices.Contains([]string{string(credentials.FormatSDJWTVC), string(credentials.FormatMdoc)}, format) {
+			f.add("undetermined_status", "there is no format %q", format)
+		}
+		if p := verifier.StatusPolicy(policy); p != verifier.StatusRefuse && p != verifier.StatusReport {
+			f.add("undetermined_status", "one of %s, %s", verifier.StatusRefuse, verifier.StatusReport)
 		}
 	}
 }

@@ -66,12 +66,12 @@ func TestDemo(t *testing.T) {
 	if len(verified) != 3 || len(refused) != 2 {
 		t.Fatalf("%d verified and %d refused, want 3 and 2", len(verified), len(refused))
 	}
-	if c := verified[2].Data.Credentials[0]; c.Status.Value != "VALID" || !bytes.Contains(c.Claims, []byte("鈴木　みどり")) {
+	if c := verified[2].Data.Credentials[0]; c.Status.Value != "valid" || !bytes.Contains(c.Claims, []byte("鈴木　みどり")) {
 		t.Errorf("result of the second wallet = %+v", c)
 	}
 	for i, format := range []string{"dc+sd-jwt", "mso_mdoc"} {
 		c := verified[i].Data.Credentials[0]
-		if c.Format != format || c.Status.Value != "VALID" || !strings.HasPrefix(c.Issuer.LegalEntity.Identifier, "NTRJP-") {
+		if c.Format != format || c.Status.Value != "valid" || !strings.HasPrefix(c.Issuer.LegalEntity.Identifier, "NTRJP-") {
 			t.Errorf("result %d = %+v", i, c)
 		}
 		if !bytes.Contains(c.Claims, []byte("山田　花子")) || bytes.Contains(c.Claims, []byte("清瀬市")) {

@@ -92,18 +92,25 @@ func describe(r *verifier.Result) []string {
 			"format:   "+string(c.Format)+", type "+c.Type,
 			"issuer:   "+issuerOf(c.Issuer),
 			"chain:    "+chainOf(c.Issuer.Chain))
-		if c.Status != nil {
-			lines = append(lines, "status:   "+c.Status.Value+", by the list of "+c.Status.ListIssuedAt.UTC().Format(time.RFC3339))
+		if c.Status != nil && c.Status.ListIssuedAt != nil {
+			lines = append(lines, "status:   "+string(c.Status.Value)+", by the list of "+c.Status.ListIssuedAt.UTC().Format(time.RFC3339))
 		}
 		for i, check := range c.Checks {
 			label := "          "
 			if i == 0 {
 				label = "checks:   "
 			}
-			lines = append(lines, label+"✓ "+check.Name+": "+check.Detail)
+			lines = append(lines, label+mark(check.Outcome)+" "+check.Name+": "+check.Detail)
 		}
 	}
 	return lines
+}
+
+func mark(o verifier.CheckOutcome) string {
+	if o == verifier.OutcomePassed {
+		return "✓"
+	}
+	return "–"
 }
 
 func issuerOf(i verifier.Issuer) string {
