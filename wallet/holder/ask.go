@@ -80,7 +80,7 @@ func (w *Wallet) choose(ctx context.Context, r *openid4vp.Request, consent Conse
 	byBatch := map[string]*Held{}
 	var candidates []dcql.Candidate
 	for _, h := range held {
-		if byBatch[h.Batch] != nil || !h.validAt(now) {
+		if byBatch[h.Batch] != nil || !h.ValidAt(now) {
 			continue
 		}
 		byBatch[h.Batch] = h

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/fetch"
@@ -83,6 +84,10 @@ type Wallet struct {
 	// VerifierTrust says whose requests are answered. Its profile is usually
 	// [trust.ProfileVerifierAccess].
 	VerifierTrust *trust.Policy
+	// NewKey makes a P-256 key for a credential to be bound to. If it is nil,
+	// keys are made in memory; a vault that keeps its keys to itself has a
+	// method for it.
+	NewKey func(ctx context.Context) (crypto.Signer, error)
 	// RedirectURI is where authorization responses come back.
 	RedirectURI string
 	// BatchSize is how many copies of a credential the wallet wants, so that
@@ -97,6 +102,13 @@ type Wallet struct {
 	OnStep func(Step)
 	// Now is the clock.
 	Now func() time.Time
+}
+
+func (w *Wallet) newKey(ctx context.Context) (crypto.Signer, error) {
+	if w.NewKey == nil {
+		return keys.GenerateP256()
+	}
+	return w.NewKey(ctx)
 }
 
 // Errors of a [Wallet], for errors.Is. What another party said in an error

@@ -125,7 +125,7 @@ func (m *Memory) Pick(_ context.Context, batch string, now time.Time) (*Held, er
 	defer m.mu.Unlock()
 	var least *Held
 	for _, h := range m.held {
-		if h.Batch == batch && h.validAt(now) && (least == nil || h.Uses < least.Uses) {
+		if h.Batch == batch && h.ValidAt(now) && (least == nil || h.Uses < least.Uses) {
 			least = h
 		}
 	}
@@ -144,6 +144,7 @@ func (m *Memory) Remove(_ context.Context, batch string) error {
 	return nil
 }
 
-func (h *Held) validAt(now time.Time) bool {
+// ValidAt reports whether the credential is valid at a time, by what it says.
+func (h *Held) ValidAt(now time.Time) bool {
 	return !now.Before(h.ValidFrom) && (h.ValidUntil.IsZero() || now.Before(h.ValidUntil))
 }
