@@ -32,6 +32,12 @@ type Provider struct {
 	// Evidence returns what the platform says about a new instance key for a
 	// challenge; nil on platforms that say nothing.
 	Evidence func(ctx context.Context, instanceKey crypto.PublicKey, challenge string) (string, error)
+	// Instances keeps the instances for another process; without it they end
+	// with this one.
+	Instances InstanceStore
+	// NewKey makes a P-256 key for an instance, in memory if it is nil. With
+	// Instances, keys are made where they are kept.
+	NewKey func(ctx context.Context) (crypto.Signer, error)
 	// OnStep, if not nil, is told of every exchange with the provider.
 	OnStep func(Step)
 	// Now is the clock.
@@ -41,13 +47,33 @@ type Provider struct {
 	instances map[string]*instance
 }
 
-// instance is what one authorization server sees of the wallet.
+// Instance is what one authorization server sees of the wallet.
+type Instance struct {
+	// ID is the provider's name for it, empty while it is not registered.
+	ID string
+	// Key is its key.
+	Key crypto.Signer
+	// Attestation is the newest client attestation, which ends at Expires.
+	Attestation string
+	Expires     time.Time
+}
+
+// InstanceStore keeps instances by authorization server.
+type InstanceStore interface {
+	// LoadInstance returns nil if there is none.
+	LoadInstance(ctx context.Context, authorizationServer string) (*Instance, error)
+	SaveInstance(ctx context.Context, authorizationServer string, in Instance) error
+	// DeleteInstance deletes an instance. One that is not there is no error.
+	DeleteInstance(ctx context.Context, authorizationServer string) error
+}
+
+// instance is an [Instance] in use.
 type instance struct {
-	mu          sync.Mutex
-	id          string
-	key         crypto.Signer
-	attestation string
-	expires     time.Time
+	server string
+
+	mu     sync.Mutex
+	loaded bool
+	Instance
 }
 
 var _ Attester = (*Provider)(nil)
@@ -58,13 +84,16 @@ func (p *Provider) ClientAttestation(ctx context.Context, authorizationServer st
 	in := p.instance(authorizationServer)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.attestation != "" && p.Now().Add(renewBefore).Before(in.expires) {
-		return in.attestation, in.key, nil
+	if err := p.load(ctx, in); err != nil {
+		return "", nil, err
+	}
+	if in.Attestation != "" && p.Now().Add(renewBefore).Before(in.Expires) {
+		return in.Attestation, in.Key, nil
 	}
 	if err := p.register(ctx, in); err != nil {
 		return "", nil, fmt.Errorf("register with the wallet provider: %w", err)
 	}
-	proof, err := p.prove(ctx, in.key, provider.Proof{Purpose: provider.PurposeClientAttestation})
+	proof, err := p.prove(ctx, in.Key, provider.Proof{Purpose: provider.PurposeClientAttestation})
 	if err != nil {
 		return "", nil, err
 	}
@@ -73,9 +102,9 @@ func (p *Provider) ClientAttestation(ctx context.Context, authorizationServer st
 	if err != nil {
 		return "", nil, err
 	}
-	in.attestation = response.ClientAttestation
-	in.expires = p.Now().Add(time.Duration(response.ExpiresIn) * time.Second)
-	return in.attestation, in.key, nil
+	in.Attestation = response.ClientAttestation
+	in.Expires = p.Now().Add(time.Duration(response.ExpiresIn) * time.Second)
+	return in.Attestation, in.Key, p.save(ctx, in)
 }
 
 // KeyAttestation implements [Attester]. Nothing is cached: keys and nonce are
@@ -87,7 +116,7 @@ func (p *Provider) KeyAttestation(ctx context.Context, authorizationServer strin
 	if err := p.register(ctx, in); err != nil {
 		return "", fmt.Errorf("register with the wallet provider: %w", err)
 	}
-	proof, err := p.prove(ctx, in.key, provider.Proof{Purpose: provider.PurposeKeyAttestation, Keys: attested, CNonce: nonce})
+	proof, err := p.prove(ctx, in.Key, provider.Proof{Purpose: provider.PurposeKeyAttestation, Keys: attested, CNonce: nonce})
 	if err != nil {
 		return "", err
 	}
@@ -103,15 +132,19 @@ func (p *Provider) InstanceID(authorizationServer string) string {
 	in := p.instance(authorizationServer)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.id
+	return in.ID
 }
 
 // Forget drops the instance that an authorization server sees, for example
 // because the provider revoked it. The next call registers another.
-func (p *Provider) Forget(authorizationServer string) {
+func (p *Provider) Forget(ctx context.Context, authorizationServer string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.instances, authorizationServer)
+	if p.Instances == nil {
+		return nil
+	}
+	return p.Instances.DeleteInstance(ctx, authorizationServer)
 }
 
 func (p *Provider) instance(authorizationServer string) *instance {
@@ -122,39 +155,78 @@ func (p *Provider) instance(authorizationServer string) *instance {
 	}
 	in := p.instances[authorizationServer]
 	if in == nil {
-		in = &instance{}
+		in = &instance{server: authorizationServer}
 		p.instances[authorizationServer] = in
 	}
 	return in
 }
 
+// load reads what another process knows of the instance.
+func (p *Provider) load(ctx context.Context, in *instance) error {
+	if in.loaded || p.Instances == nil {
+		return nil
+	}
+	kept, err := p.Instances.LoadInstance(ctx, in.server)
+	if err != nil {
+		return fmt.Errorf("load the instance: %w", err)
+	}
+	if kept != nil {
+		in.Instance = *kept
+	}
+	in.loaded = true
+	return nil
+}
+
+func (p *Provider) save(ctx context.Context, in *instance) error {
+	if p.Instances == nil {
+		return nil
+	}
+	if err := p.Instances.SaveInstance(ctx, in.server, in.Instance); err != nil {
+		return fmt.Errorf("save the instance: %w", err)
+	}
+	return nil
+}
+
+func (p *Provider) newKey(ctx context.Context) (crypto.Signer, error) {
+	if p.NewKey == nil {
+		return keys.GenerateP256()
+	}
+	return p.NewKey(ctx)
+}
+
 // register makes the instance known. The key stays if that fails, since the
 // provider may have it already.
 func (p *Provider) register(ctx context.Context, in *instance) error {
-	if in.id != "" {
+	if err := p.load(ctx, in); err != nil {
+		return err
+	}
+	if in.ID != "" {
 		return nil
 	}
-	if in.key == nil {
-		key, err := keys.GenerateP256()
+	if in.Key == nil {
+		key, err := p.newKey(ctx)
 		if err != nil {
 			return err
 		}
-		in.key = key
+		in.Key = key
+		if err := p.save(ctx, in); err != nil {
+			return err
+		}
 	}
 	challenge, err := p.challenge(ctx)
 	if err != nil {
 		return err
 	}
 	request := provider.RegisterRequest{Platform: p.Platform}
-	if request.InstanceKey, err = jose.NewJWK(in.key.Public()); err != nil {
+	if request.InstanceKey, err = jose.NewJWK(in.Key.Public()); err != nil {
 		return err
 	}
 	if p.Evidence != nil {
-		if request.PlatformEvidence, err = p.Evidence(ctx, in.key.Public(), challenge); err != nil {
+		if request.PlatformEvidence, err = p.Evidence(ctx, in.Key.Public(), challenge); err != nil {
 			return fmt.Errorf("platform evidence: %w", err)
 		}
 	}
-	request.Proof, err = p.sign(in.key, provider.Proof{Purpose: provider.PurposeRegister, Challenge: challenge})
+	request.Proof, err = p.sign(in.Key, provider.Proof{Purpose: provider.PurposeRegister, Challenge: challenge})
 	if err != nil {
 		return err
 	}
@@ -165,12 +237,12 @@ func (p *Provider) register(ctx context.Context, in *instance) error {
 	if response.InstanceID == "" {
 		return errors.New("the answer names no instance")
 	}
-	in.id = response.InstanceID
-	return nil
+	in.ID = response.InstanceID
+	return p.save(ctx, in)
 }
 
 func (p *Provider) path(in *instance, end string) string {
-	return provider.PathInstances + "/" + url.PathEscape(in.id) + end
+	return provider.PathInstances + "/" + url.PathEscape(in.ID) + end
 }
 
 func (p *Provider) prove(ctx context.Context, key crypto.Signer, proof provider.Proof) (string, error) {

@@ -126,7 +126,9 @@ func TestClientAttestations(t *testing.T) {
 		}
 	})
 	t.Run("ABC-16 forgotten", func(t *testing.T) {
-		p.Forget("https://a.test.invalid")
+		if err := p.Forget(t.Context(), "https://a.test.invalid"); err != nil {
+			t.Fatal(err)
+		}
 		if _, key := get("https://a.test.invalid"); sameKey(firstKey, key) {
 			t.Error("the same key after it was forgotten")
 		}

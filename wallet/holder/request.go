@@ -31,7 +31,7 @@ func (i *issuance) issue(ctx context.Context, want wanted, identifier string) er
 	var signers []crypto.Signer
 	if want.configuration.ProofTypes != nil {
 		for range max(1, min(i.w.BatchSize, i.issuer.BatchSize())) {
-			key, err := keys.GenerateP256()
+			key, err := i.w.newKey(ctx)
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"io"
 	"slices"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/tegata-id/tegata/credentials/keys"
 )
 
-// unusedKey is how long a key is kept that no credential is bound to: longer
-// than an issuer may take to issue later.
+// unusedKey is how long a key is kept that nothing is bound to: longer than
+// an issuer may take to issue later.
 const unusedKey = 45 * 24 * time.Hour
 
 // storedKey is a private key in PKCS #8.
@@ -39,7 +40,7 @@ func (s *signer) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 }
 
 // NewKey makes a P-256 key that is in the vault before it is known to anybody.
-// It is forgotten if no credential has become bound to it after 45 days.
+// It is forgotten if nothing has become bound to it after 45 days.
 func (v *Vault) NewKey(context.Context) (crypto.Signer, error) {
 	private, err := keys.GenerateP256()
 	if err != nil {
@@ -61,16 +62,21 @@ func (v *Vault) NewKey(context.Context) (crypto.Signer, error) {
 	return &signer{stored.ID, private}, nil
 }
 
-func (s *state) key(id string) *storedKey {
-	n := slices.IndexFunc(s.Keys, func(k storedKey) bool { return k.ID == id })
-	if n < 0 {
-		return nil
+// own returns the name of a key of [Vault.NewKey].
+func (s *state) own(key crypto.Signer) (id string, err error) {
+	own, ok := key.(*signer)
+	if !ok || !slices.ContainsFunc(s.Keys, func(k storedKey) bool { return k.ID == own.id }) {
+		return "", errors.New("the key is not of this vault")
 	}
-	return &s.Keys[n]
+	return own.id, nil
 }
 
-func (k *storedKey) signer() (*signer, error) {
-	parsed, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
+func (s *state) signer(id string) (*signer, error) {
+	n := slices.IndexFunc(s.Keys, func(k storedKey) bool { return k.ID == id })
+	if n < 0 {
+		return nil, errors.New("a key is missing")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(s.Keys[n].PKCS8)
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +84,17 @@ func (k *storedKey) signer() (*signer, error) {
 	if !ok {
 		return nil, ErrFile
 	}
-	return &signer{k.ID, private}, nil
+	return &signer{id, private}, nil
+}
+
+// used reports whether a credential or an instance has the key.
+func (s *state) used(id string) bool {
+	return slices.ContainsFunc(s.Credentials, func(r record) bool { return r.Key == id }) ||
+		slices.ContainsFunc(s.Instances, func(i instance) bool { return i.Key == id })
 }
 
 func (s *state) forgetUnused(now time.Time) {
 	s.Keys = slices.DeleteFunc(s.Keys, func(k storedKey) bool {
-		used := slices.ContainsFunc(s.Credentials, func(r record) bool { return r.Key == k.ID })
-		return !used && now.Sub(k.Created) > unusedKey
+		return !s.used(k.ID) && now.Sub(k.Created) > unusedKey
 	})
 }

@@ -32,6 +32,7 @@ var _ holder.Vault = (*Vault)(nil)
 type state struct {
 	Credentials []record    `json:"credentials,omitempty"`
 	Keys        []storedKey `json:"keys,omitempty"`
+	Instances   []instance  `json:"instances,omitempty"`
 	Log         []Entry     `json:"log,omitempty"`
 	// Imported are credentials of another wallet, which came without keys.
 	Imported []Exported `json:"imported,omitempty"`
@@ -101,7 +102,7 @@ func (v *Vault) change(f func(s *state) error) error {
 	}
 	next := state{
 		Credentials: slices.Clone(v.state.Credentials), Keys: slices.Clone(v.state.Keys),
-		Log: slices.Clone(v.state.Log), Imported: slices.Clone(v.state.Imported),
+		Instances: slices.Clone(v.state.Instances), Log: slices.Clone(v.state.Log), Imported: slices.Clone(v.state.Imported),
 	}
 	if err := f(&next); err != nil {
 		return err
@@ -136,11 +137,10 @@ func (v *Vault) Add(_ context.Context, held []*holder.Held) error {
 				Format: h.Format, Raw: h.Raw, ReceivedAt: h.ReceivedAt, Uses: h.Uses,
 			}
 			if h.Key != nil {
-				own, ok := h.Key.(*signer)
-				if !ok || s.key(own.id) == nil {
-					return errors.New("the credential is bound to a key that is not the vault's")
+				var err error
+				if r.Key, err = s.own(h.Key); err != nil {
+					return err
 				}
-				r.Key = own.id
 			}
 			for _, certificate := range h.Chain {
 				r.Chain = append(r.Chain, certificate.Raw)
@@ -250,15 +250,11 @@ func (r *record) held(s *state) (*holder.Held, error) {
 		h.Chain = append(h.Chain, certificate)
 	}
 	if r.Key != "" {
-		key := s.key(r.Key)
-		if key == nil {
-			return nil, errors.New("the key of a credential is missing")
-		}
-		private, err := key.signer()
+		key, err := s.signer(r.Key)
 		if err != nil {
 			return nil, err
 		}
-		h.Key = private
+		h.Key = key
 	}
 	return h, nil
 }
