@@ -100,18 +100,23 @@ func (i *Issuer) granted(access *oauth.Access, request *openid4vci.CredentialReq
 
 // prove verifies the key proofs and uses up their nonce.
 func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configuration, request *openid4vci.CredentialRequest) ([]crypto.PublicKey, error) {
-	if err := c.metadata().CheckProofs(request.Proofs, i.cfg.BatchSize); err != nil {
+	if err := i.describe(c).CheckProofs(request.Proofs, i.cfg.BatchSize); err != nil {
 		return nil, err
 	}
-	proven, err := openid4vci.VerifyProofs(ctx, request.Proofs, openid4vci.ProofExpect{
+	expect := openid4vci.ProofExpect{
 		Audience:     i.cfg.ID,
 		ClientID:     access.ClientID,
 		RequireNonce: true,
 		Algorithms:   []string{"ES256"},
 		MaxKeys:      i.cfg.BatchSize,
 		Now:          i.cfg.Now(),
-	})
+	}
+	i.expectAttested(&expect, c)
+	proven, err := openid4vci.VerifyProofs(ctx, request.Proofs, expect)
 	if err != nil {
+		return nil, err
+	}
+	if err := i.attestedBy(ctx, access.ClientID, proven); err != nil {
 		return nil, err
 	}
 	switch err := i.nonces.consume(ctx, proven.Nonce); {

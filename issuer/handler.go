@@ -196,7 +196,7 @@ func encodeError(c echo.Context, err error) {
 // encodeAs has a code for requests that are malformed.
 func encodeAs(c echo.Context, err error, malformed string) {
 	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) || errors.Is(err, database.ErrUnavailable) ||
-		errors.Is(err, keys.ErrNoSigner) {
+		errors.Is(err, keys.ErrNoSigner) || errors.Is(err, ErrAttestationStatus) {
 		err = httpd.Unavailable(err)
 	}
 	e := httpd.AsError(oauth.AsHTTP(err))

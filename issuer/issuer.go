@@ -76,6 +76,9 @@ type Config struct {
 	// ImportBatch is how many entries of a list share a transaction; 1000 if
 	// zero.
 	ImportBatch int
+	// KeyAttesters, if set, lets wallets prove their keys by key attestations. It
+	// is needed if a configuration asks for them.
+	KeyAttesters *KeyAttesters
 	// JPKIAnchors are the CAs of the certificates that evidence rests on.
 	JPKIAnchors []trust.Anchor
 	// Secret is the issuer's long-lived secret, 32 bytes or more, from which
@@ -138,6 +141,9 @@ func New(cfg Config) (*Issuer, error) {
 	for _, c := range cfg.Configurations {
 		if s, ok := cfg.Signers[c.Format]; !ok || s.Keys == nil || s.Issue == nil {
 			return nil, fmt.Errorf("no signer for configuration %s", c.ID)
+		}
+		if c.KeyAttestation != nil && cfg.KeyAttesters == nil {
+			return nil, fmt.Errorf("nobody is trusted to attest keys for configuration %s", c.ID)
 		}
 	}
 	nonceKey, err := DeriveKey(cfg.Secret, cfg.Tenant, "c_nonce")

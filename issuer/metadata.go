@@ -42,8 +42,9 @@ func (i *Issuer) Metadata() *openid4vci.IssuerMetadata {
 		Display:              display(i.cfg.Name),
 		Configurations:       map[string]*openid4vci.Configuration{},
 	}
-	for _, c := range i.cfg.Configurations {
-		m.Configurations[c.ID] = c.metadata()
+	for n := range i.cfg.Configurations {
+		c := &i.cfg.Configurations[n]
+		m.Configurations[c.ID] = i.describe(c)
 	}
 	return m
 }
@@ -66,14 +67,13 @@ func (i *Issuer) VCIssuerMetadata() (*sdjwt.IssuerMetadata, error) {
 	return sdjwt.NewIssuerMetadata(i.cfg.ID, published)
 }
 
-func (c *Configuration) metadata() *openid4vci.Configuration {
+// describe returns the metadata of a configuration.
+func (i *Issuer) describe(c *Configuration) *openid4vci.Configuration {
 	m := &openid4vci.Configuration{
-		Format: c.Format,
-		Scope:  c.Scope,
-		ProofTypes: map[string]openid4vci.ProofType{
-			openid4vci.ProofTypeJWT: {SigningAlgorithms: []string{"ES256"}},
-		},
-		Metadata: &openid4vci.CredentialMetadata{Display: display(c.Name)},
+		Format:     c.Format,
+		Scope:      c.Scope,
+		ProofTypes: i.proofTypes(c),
+		Metadata:   &openid4vci.CredentialMetadata{Display: display(c.Name)},
 	}
 	switch c.Format {
 	case credentials.FormatMdoc:

@@ -50,7 +50,7 @@ func TestTypeMetadata(t *testing.T) {
 		}
 	}
 	var want []credentials.Path
-	for _, c := range Identity()[0].metadata().Metadata.Claims {
+	for _, c := range new(Issuer).describe(&Identity()[0]).Metadata.Claims {
 		want = append(want, c.Path)
 	}
 	got, _ := json.Marshal(described)

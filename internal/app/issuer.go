@@ -109,6 +109,10 @@ func (a *App) buildIssuer(t *tenant) error {
 	}
 	t.revocation = check.status.lists
 	sessions := a.sessions(t.Role, tenant)
+	attesterPolicy := &trust.Policy{
+		Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
+		Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
+	}
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
 		Configurations: configurations, Signers: signers, MetadataKeys: metadataKeys, Sessions: sessions,
@@ -116,7 +120,8 @@ func (a *App) buildIssuer(t *tenant) error {
 		StatusLists: publisher, StatusWindow: owned.Window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
 		JPKIAnchors: check.anchors, Secret: secret,
-		BatchSize: batch, CredentialsPerGrant: batch * batchesPerGrant,
+		KeyAttesters: &issuer.KeyAttesters{Policy: attesterPolicy, Wallets: registered, Status: attesterStatus},
+		BatchSize:    batch, CredentialsPerGrant: batch * batchesPerGrant,
 		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),
 		RecheckInterval: c.JPKI.RecheckInterval.Or(defaultRecheck),
 		OfferLifetime:   offerLifetime, Metrics: a.observed.issuer, Log: a.opt.Log, Now: now,
@@ -138,11 +143,8 @@ func (a *App) buildIssuer(t *tenant) error {
 	}
 	authorization := oauth.New(oauth.Config{
 		Issuer: id, Name: map[string]string{"ja": c.NameJA, "en": c.NameEN}, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
-		Attesters: &trust.Policy{
-			Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
-			Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
-		},
-		Wallets: registered, AttestationStatus: attesterStatus,
+		Attesters: attesterPolicy,
+		Wallets:   registered, AttestationStatus: attesterStatus,
 		Prover: &evidence.JPKI{Policy: check.policy, Status: check.status.StatusChecker, PseudonymKey: derived["pseudonyms"], Now: now},
 		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,

@@ -79,8 +79,14 @@ func (s *Server) authenticateByAttestation(ctx context.Context, h ClientHeaders,
 func (s *Server) speaksFor(provider *x509.Certificate, clientID string) bool {
 	for _, w := range s.cfg.Wallets {
 		if w.ID == clientID {
-			return !w.byKey() && (w.Provider == nil || w.Provider.Equal(provider))
+			return !w.byKey() && w.AttestedBy(provider)
 		}
 	}
 	return true
+}
+
+// AttestedBy reports whether a provider, by its anchor, may attest instances of the
+// wallet or their keys.
+func (w Wallet) AttestedBy(provider *x509.Certificate) bool {
+	return w.Provider == nil || w.Provider.Equal(provider)
 }

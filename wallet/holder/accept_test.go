@@ -90,6 +90,32 @@ func TestAcceptOfferTolerates(t *testing.T) {
 			}, want: 2,
 		},
 		"encrypted both ways": {prepare: func(w *world) { w.encrypt() }, want: 3},
+		"proofs of type attestation": {
+			prepare: func(w *world) {
+				w.editIssuer = func(m *openid4vci.IssuerMetadata) {
+					m.Configurations["sd"].ProofTypes = map[string]openid4vci.ProofType{
+						openid4vci.ProofTypeAttestation: {SigningAlgorithms: []string{"ES256"}},
+					}
+				}
+				w.proofs = func(p *openid4vci.Proofs) bool { return len(p.Attestation) == 1 && p.JWT == nil }
+			}, want: 3,
+		},
+		"one proof of type jwt for all attested keys": {
+			prepare: func(w *world) {
+				w.editIssuer = func(m *openid4vci.IssuerMetadata) {
+					m.Configurations["sd"].ProofTypes = map[string]openid4vci.ProofType{
+						openid4vci.ProofTypeJWT: {
+							SigningAlgorithms: []string{"ES256"}, KeyAttestations: &openid4vci.KeyAttestationsRequired{},
+						},
+						openid4vci.ProofTypeAttestation: {SigningAlgorithms: []string{"ES384"}},
+					}
+				}
+				w.proofs = func(p *openid4vci.Proofs) bool { return len(p.JWT) == 1 && p.Attestation == nil }
+			}, want: 3,
+		},
+		"proofs of type jwt alone": {
+			prepare: func(w *world) { w.proofs = func(p *openid4vci.Proofs) bool { return len(p.JWT) == 3 } }, want: 3,
+		},
 		"deferred": {prepare: func(w *world) {
 			w.deferrals = 2
 			w.wallet.Wait = func(_ context.Context, d time.Duration) error {

@@ -172,6 +172,9 @@ func (w *world) credential(rw http.ResponseWriter, r *http.Request) {
 		writeJSON(rw, 400, err)
 		return
 	}
+	if w.proofs != nil && !w.proofs(request.Proofs) {
+		w.t.Errorf("proofs of another type than the metadata ask for: %+v", request.Proofs)
+	}
 	if w.badNonces > 0 {
 		w.badNonces--
 		writeJSON(rw, 400, openid4vci.NewError(openid4vci.CodeInvalidNonce, ""))

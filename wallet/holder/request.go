@@ -137,12 +137,10 @@ func (i *issuance) nonce(ctx context.Context) (string, error) {
 // that names all keys stands for the batch (HAIP 1.0 section 4.5.1).
 func (i *issuance) proofs(ctx context.Context, c *openid4vci.Configuration, signers []crypto.Signer, nonce string) (*openid4vci.Proofs, error) {
 	byJWT, hasJWT := c.ProofTypes[openid4vci.ProofTypeJWT]
-	_, hasAttestation := c.ProofTypes[openid4vci.ProofTypeAttestation]
-	switch {
-	case !hasJWT && !hasAttestation:
-		return nil, errors.New("the issuer accepts no proof type that the wallet has")
-	case hasJWT && !slices.Contains(byJWT.SigningAlgorithms, "ES256"):
-		return nil, errors.New("the issuer does not accept ES256")
+	hasJWT = hasJWT && slices.Contains(byJWT.SigningAlgorithms, "ES256")
+	byAttestation, hasAttestation := c.ProofTypes[openid4vci.ProofTypeAttestation]
+	if !hasJWT && !(hasAttestation && slices.Contains(byAttestation.SigningAlgorithms, "ES256")) {
+		return nil, errors.New("the issuer accepts no proof that the wallet can make")
 	}
 	options := openid4vci.ProofOptions{
 		Audience: i.issuer.CredentialIssuer, Nonce: nonce, ClientID: i.client.id, Now: i.w.Now(),

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/issuer"
 )
@@ -222,6 +223,16 @@ type Issuer struct {
 	// Cascade says, by type, what becomes of credentials when the certificate
 	// is revoked that they rest on. Left out, they become INVALID.
 	Cascade map[string]CascadeRule `yaml:"cascade,omitempty"`
+	// KeyAttestations says, by type, what a wallet provider must attest of the
+	// keys that credentials get bound to. Left out, nothing.
+	KeyAttestations map[string]KeyAttestation `yaml:"key_attestations,omitempty"`
+}
+
+// KeyAttestation lists the values of which a key attestation must have one
+// (OpenID4VCI 1.0 appendix D.2). A list that is left out asks for nothing.
+type KeyAttestation struct {
+	KeyStorage         []string `yaml:"key_storage,omitempty"`
+	UserAuthentication []string `yaml:"user_authentication,omitempty"`
 }
 
 // CascadeRule is the rule for a type of credential.
@@ -232,7 +243,7 @@ type CascadeRule struct {
 	Stand []string `yaml:"stand,omitempty"`
 }
 
-// Configurations returns what the issuer issues, with the rules of the cascade.
+// Configurations returns what the issuer issues, with what is configured by type.
 func (i *Issuer) Configurations() ([]issuer.Configuration, error) {
 	catalogue := issuer.Identity()
 	offered, err := i.offered(catalogue)
@@ -247,7 +258,24 @@ func (i *Issuer) Configurations() ([]issuer.Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
+	for n := range all {
+		if r, ok := i.KeyAttestations[all[n].Type]; ok {
+			all[n].KeyAttestation = &openid4vci.KeyAttestationsRequired{KeyStorage: r.KeyStorage, UserAuthentication: r.UserAuthentication}
+		}
+	}
 	return slices.DeleteFunc(all, func(c issuer.Configuration) bool { return !offered[c.ID] }), nil
+}
+
+// checkTypes refuses types that are not in the catalogue.
+func (i *Issuer) checkTypes(f faults) {
+	for name, r := range i.KeyAttestations {
+		if !slices.ContainsFunc(issuer.Identity(), func(c issuer.Configuration) bool { return c.Type == name }) {
+			f.add("key_attestations", "there is no type %s", name)
+		}
+		if r.KeyStorage != nil && len(r.KeyStorage) == 0 || r.UserAuthentication != nil && len(r.UserAuthentication) == 0 {
+			f.add("key_attestations", "an empty list accepts nothing; leave it out to ask for nothing")
+		}
+	}
 }
 
 // offered returns which entries of the catalogue the tenant offers.

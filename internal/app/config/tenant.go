@@ -139,6 +139,7 @@ func (t *Tenant) check(mode Mode, f faults) {
 		} else if _, err := t.Issuer.Configurations(); err != nil {
 			f.add("cascade", "%s", err)
 		}
+		t.Issuer.checkTypes(f)
 		t.Issuer.checkOpenID(f)
 		t.Issuer.Lifetimes.check(f)
 		if size := t.Issuer.StatusListSize; size != 0 && (size < statuslist.MinSize || size > 1<<24) {
