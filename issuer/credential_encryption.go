@@ -22,8 +22,9 @@ type encryption struct {
 }
 
 // newEncryption derives the tenant's key for requests from the issuer's secret,
-// so that all replicas have it, and after a restart too.
-func newEncryption(secret []byte, tenant string) (*encryption, error) {
+// so that all replicas have it, and after a restart too. Required, nothing goes in
+// clear either way.
+func newEncryption(secret []byte, tenant string, required bool) (*encryption, error) {
 	key, err := requestKey(secret, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("key for encrypted requests: %w", err)
@@ -37,8 +38,8 @@ func newEncryption(secret []byte, tenant string) (*encryption, error) {
 	content, zip := []string{jose.A256GCM, jose.A128GCM}, []string{jose.DEF}
 	return &encryption{
 		key:      key,
-		request:  &openid4vci.RequestEncryption{Keys: openid4vci.KeySet{Keys: []jose.JWK{*jwk}}, Enc: content, Zip: zip},
-		response: &openid4vci.ResponseEncryption{Alg: []string{jose.ECDHES}, Enc: content, Zip: zip},
+		request:  &openid4vci.RequestEncryption{Keys: openid4vci.KeySet{Keys: []jose.JWK{*jwk}}, Enc: content, Zip: zip, Required: required},
+		response: &openid4vci.ResponseEncryption{Alg: []string{jose.ECDHES}, Enc: content, Zip: zip, Required: required},
 	}, nil
 }
 

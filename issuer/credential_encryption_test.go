@@ -10,7 +10,7 @@ import (
 func TestRequestKey(t *testing.T) {
 	t.Parallel()
 	key := func(secret byte, tenant string) *encryption {
-		e, err := newEncryption(bytes.Repeat([]byte{secret}, 32), tenant)
+		e, err := newEncryption(bytes.Repeat([]byte{secret}, 32), tenant, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +26,7 @@ func TestRequestKey(t *testing.T) {
 			t.Errorf("another %s has the same key", name)
 		}
 	}
-	if _, err := newEncryption(make([]byte, 31), "a"); err == nil {
+	if _, err := newEncryption(make([]byte, 31), "a", false); err == nil {
 		t.Error("a short secret is taken")
 	}
 }

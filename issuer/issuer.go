@@ -79,6 +79,9 @@ type Config struct {
 	// KeyAttesters, if set, lets wallets prove their keys by key attestations. It
 	// is needed if a configuration asks for them.
 	KeyAttesters *KeyAttesters
+	// EncryptionRequired refuses credential requests in clear and those for a
+	// response in clear.
+	EncryptionRequired bool
 	// JPKIAnchors are the CAs of the certificates that evidence rests on.
 	JPKIAnchors []trust.Anchor
 	// Secret is the issuer's long-lived secret, 32 bytes or more, from which
@@ -166,7 +169,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	encryption, err := newEncryption(cfg.Secret, cfg.Tenant)
+	encryption, err := newEncryption(cfg.Secret, cfg.Tenant, cfg.EncryptionRequired)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func newMetadataWorld(t *testing.T) *metadataWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encryption, err := newEncryption(make([]byte, 32), "a")
+	encryption, err := newEncryption(make([]byte, 32), "a", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Records:     &records.Records{DB: a.db, Lists: owned.Lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked, Cascade: issuer.Cascade(configurations)},
 		StatusLists: publisher, StatusWindow: owned.Window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
-		JPKIAnchors: check.anchors, Secret: secret,
+		JPKIAnchors: check.anchors, Secret: secret, EncryptionRequired: c.EncryptionRequired,
 		KeyAttesters: &issuer.KeyAttesters{Policy: attesterPolicy, Wallets: registered, Status: attesterStatus},
 		BatchSize:    batch, CredentialsPerGrant: batch * batchesPerGrant,
 		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),

@@ -214,3 +214,43 @@ func TestNegEncryptedCredentials(t *testing.T) {
 		t.Errorf("honest twin: %d credentials", len(got))
 	}
 }
+
+// TestEncryptionRequired has an issuer that takes nothing in clear.
+func TestEncryptionRequired(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, deployOptions{configure: func(d *deployment) { d.cfg.Issuer.EncryptionRequired = true }})
+	m := d.issuerMetadata(t)
+	if !m.RequestEncryption.Required || !m.ResponseEncryption.Required {
+		t.Fatalf("metadata: %+v %+v", m.RequestEncryption, m.ResponseEncryption)
+	}
+	c := d.newClient(t)
+	token := c.accessToken(t, cardOf(t, "hanako"))
+	request := c.credentialRequest(t, 1)
+	before := d.rows(t)
+	t.Run("VCI-EN-05 request in clear", func(t *testing.T) {
+		c.credential(t, token, request, nil).want(t, http.StatusBadRequest, openid4vci.CodeInvalidEncryptionParameters)
+	})
+	t.Run("VCI-EN-07 response in clear", func(t *testing.T) {
+		c.sealed(t, token, request, d.requestKey(t), jose.A256GCM, "").want(t, http.StatusBadRequest, openid4vci.CodeInvalidEncryptionParameters)
+	})
+	p, private := responseKey(t, jose.A256GCM, jose.DEF)
+	request.ResponseEncryption = p
+	t.Run("oid4vci-1_0-issuer-fail-unsupported-encryption-algorithm", func(t *testing.T) {
+		p, _ := responseKey(t, jose.A256GCM, "")
+		p.JWK.Alg = "UNSUPPORTED_ALG"
+		asked := *request
+		asked.ResponseEncryption = p
+		a := c.sealed(t, token, &asked, d.requestKey(t), jose.A256GCM, "")
+		a.want(t, http.StatusBadRequest, openid4vci.CodeInvalidEncryptionParameters)
+		if a.header.Get("Content-Type") != "application/json" {
+			t.Errorf("the error came as %s", a.header.Get("Content-Type"))
+		}
+	})
+	if after := d.rows(t); after != before {
+		t.Errorf("rows before %s, after %s", before, after)
+	}
+	if got := c.sealed(t, token, request, d.requestKey(t), jose.A256GCM, "").opened(t, p, private); len(got) != 1 {
+		t.Errorf("honest twin: %d credentials", len(got))
+	}
+	d.receive(t, cardOf(t, "taro"))
+}

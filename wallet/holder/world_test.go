@@ -78,8 +78,8 @@ type world struct {
 	// encryption whatever was asked.
 	badNonces, badDPoP, deferrals int
 	// proofs judges the proofs of credential requests.
-	proofs func(*openid4vci.Proofs) bool
-	details, plain                bool
+	proofs         func(*openid4vci.Proofs) bool
+	details, plain bool
 	// dpopAt limits badDPoP to one path, tokenType replaces DPoP, and
 	// redirect the address after a presentation; if they are not empty.
 	dpopAt, tokenType, redirect string

@@ -202,6 +202,9 @@ type Issuer struct {
 	// AttestationChallenges demands challenges of the server in the proofs of
 	// possession of wallet attestations.
 	AttestationChallenges bool `yaml:"attestation_challenges,omitempty"`
+	// EncryptionRequired refuses credential requests in clear, and those that
+	// don't ask for an encrypted response.
+	EncryptionRequired bool `yaml:"encryption_required,omitempty"`
 	// OpenID is a second way to prove who a person is; without it there is none.
 	OpenID *OpenID `yaml:"openid,omitempty"`
 	// Lifetimes bounds requests, logins, codes and access tokens.
