@@ -36,7 +36,7 @@ func load(t testing.TB, name openapi.Name) *openapi3.T {
 
 func TestValid(t *testing.T) {
 	t.Parallel()
-	for _, name := range openapi.Names() {
+	for _, name := range append(openapi.Names(), openapi.Source) {
 		t.Run(string(name), func(t *testing.T) {
 			t.Parallel()
 			doc := load(t, name)
@@ -128,7 +128,7 @@ func template(pattern string) string {
 // proves that it is done by the rules of JSON Schema 2020-12.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, name := range openapi.Names() {
+	for _, name := range append(openapi.Names(), openapi.Source) {
 		t.Run(string(name), func(t *testing.T) {
 			t.Parallel()
 			count := 0

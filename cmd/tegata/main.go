@@ -33,6 +33,8 @@ usage:
   tegata ca init --dir DIR --name NAME, tegata ca issue --dir DIR --profile P --csr FILE --out FILE
                                  a certification authority for development and ceremonies (more with -h)
   tegata card issue|sign|status  a signer app with the soft card of a test person, for mode test (more with -h)
+  tegata source simulate|check   for those who run registers: a register with made-up people, and an examination against
+                                 the contract of registers (more with -h)
   tegata help                     print this
 `
 
@@ -65,6 +67,8 @@ func run(ctx context.Context, args []string) int {
 		return runCSR(args[1:])
 	case "card":
 		return runCard(ctx, args[1:])
+	case "source":
+		return runSource(ctx, args[1:])
 	case "explain":
 		return runExplain(ctx, args[1:])
 	case "ca":

@@ -36,6 +36,11 @@ type Options struct {
 	Purpose string
 	// ExtraRoots are trusted beside the roots of the system.
 	ExtraRoots []*x509.Certificate
+	// OnlyRoots, if there are any, are trusted in place of all others.
+	OnlyRoots []*x509.Certificate
+	// ClientCertificate returns what is shown to servers that ask who the
+	// client is. Optional.
+	ClientCertificate func() (*tls.Certificate, error)
 	// AllowLoopback lists host:port pairs that may resolve to a loopback
 	// address, for tests and local demonstrations. Production refuses it
 	// when it reads the configuration.
@@ -109,7 +114,7 @@ func New(options Options) (*Client, error) {
 		Transport: &http.Transport{
 			Proxy:                  nil, // not from the environment
 			DialContext:            g.dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots(options.ExtraRoots), Time: options.Now},
+			TLSClientConfig:        tlsConfig(options),
 			TLSHandshakeTimeout:    options.Timeout,
 			DisableCompression:     true, // what is limited is what arrives
 			ForceAttemptHTTP2:      true,
@@ -121,6 +126,22 @@ func New(options Options) (*Client, error) {
 		CheckRedirect: c.checkRedirect,
 	}
 	return c, nil
+}
+
+func tlsConfig(o Options) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Time: o.Now}
+	if len(o.OnlyRoots) > 0 {
+		c.RootCAs = x509.NewCertPool()
+		for _, root := range o.OnlyRoots {
+			c.RootCAs.AddCert(root)
+		}
+	} else {
+		c.RootCAs = roots(o.ExtraRoots)
+	}
+	if o.ClientCertificate != nil {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return o.ClientCertificate() }
+	}
+	return c
 }
 
 // roots adds the extra certificates to the roots of the system, which a minimal

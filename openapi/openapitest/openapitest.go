@@ -244,6 +244,9 @@ func authenticated(_ context.Context, in *openapi3filter.AuthenticationInput) er
 	case scheme.Type == "http":
 		given, _, _ := strings.Cut(header.Get("Authorization"), " ")
 		ok = strings.EqualFold(given, scheme.Scheme)
+	case scheme.Type == "mutualTLS":
+		state := in.RequestValidationInput.Request.TLS
+		ok = state != nil && len(state.PeerCertificates) > 0
 	case scheme.In == openapi3.ParameterInHeader:
 		ok = header.Get(scheme.Name) != ""
 	case scheme.In == openapi3.ParameterInCookie:

@@ -1,0 +1,93 @@
+package registertest
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+)
+
+// strangers are those of [jpkitest.People] that the register does not know, and
+// twins those whom it can't tell from somebody else with the same name, address,
+// birth date and sex.
+var (
+	strangers = map[string]bool{"abroad": true}
+	twins     = map[string]bool{"alias": true}
+	// foreigners are nationals of other countries.
+	foreigners = map[string]string{"foreign": "US", "katakana": "VN", "alias": "CN"}
+	// unwritable has what the register writes where certificates can't.
+	unwritable = map[string]string{"substituted": "髙橋　美咲"}
+)
+
+// People returns what the register knows of the people of package jpkitest: what
+// an EUDI PID and a mobile driving licence need beyond the certificate. Nobody
+// knows "abroad", and there are two of "alias".
+func People() ([]Record, error) {
+	var records []Record
+	for n, p := range jpkitest.People() {
+		if p.NoSignature || strangers[p.Key] {
+			continue
+		}
+		record, err := recordOf(n, p)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+		if twins[p.Key] {
+			records = append(records, record)
+		}
+	}
+	return records, nil
+}
+
+func recordOf(n int, p jpkitest.Person) (Record, error) {
+	record := Record{Name: p.Name, Address: p.Address, Sex: map[string]int{"1": 1, "2": 2}[p.Gender]}
+	if name, ok := unwritable[p.Key]; ok {
+		record.Name = name
+	}
+	// What is not a whole date is no date in a certificate either.
+	if born, err := credentials.ParseFullDate(p.BirthDate[1:5] + "-" + p.BirthDate[5:7] + "-" + p.BirthDate[7:]); err == nil {
+		record.BirthDate = born.String()
+	}
+	picture, err := portrait(n)
+	if err != nil {
+		return record, err
+	}
+	nationality, country := "JP", "JP"
+	if other, ok := foreigners[p.Key]; ok {
+		nationality, country = other, other
+	}
+	issued, ends := typed("full-date", "2024-05-01"), typed("full-date", "2029-05-01")
+	record.Claims = map[string]any{
+		"nationalities":          []any{nationality},
+		"place_of_birth":         typed("object", map[string]any{"country": country, "locality": p.Municipality.City}),
+		"portrait":               typed("bytes", jose.EncodeBase64(picture)),
+		"document_number":        typed("identifier", fmt.Sprintf("3088%08d", 12345*(n+1))),
+		"issue_date":             issued,
+		"expiry_date":            ends,
+		"issuing_authority":      "東京都公安委員会",
+		"issuing_country":        "JP",
+		"un_distinguishing_sign": "J",
+		"driving_privileges": []any{typed("object", map[string]any{
+			"vehicle_category_code": "B", "issue_date": issued, "expiry_date": ends,
+		})},
+	}
+	return record, nil
+}
+
+func typed(name string, value any) map[string]any { return map[string]any{name: value} }
+
+// portrait draws nobody: a grey square.
+func portrait(n int) ([]byte, error) {
+	picture := image.NewGray(image.Rect(0, 0, 64, 80))
+	draw.Draw(picture, picture.Bounds(), image.NewUniform(color.Gray{Y: uint8(100 + 8*n)}), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	err := jpeg.Encode(&b, picture, nil)
+	return b.Bytes(), err
+}
