@@ -35,6 +35,8 @@ usage:
   tegata card issue|sign|status  a signer app with the soft card of a test person, for mode test (more with -h)
   tegata source simulate|check   for those who run registers: a register with made-up people, and an examination against
                                  the contract of registers (more with -h)
+  tegata wallet receive|present|list|show|forget|log|export|import
+                                 a wallet for one person on this machine, for mode test (more with -h)
   tegata help                     print this
 `
 
@@ -69,6 +71,8 @@ func run(ctx context.Context, args []string) int {
 		return runCard(ctx, args[1:])
 	case "source":
 		return runSource(ctx, args[1:])
+	case "wallet":
+		return runWallet(ctx, args[1:])
 	case "explain":
 		return runExplain(ctx, args[1:])
 	case "ca":

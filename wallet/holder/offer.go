@@ -35,14 +35,14 @@ type wanted struct {
 	configuration *openid4vci.Configuration
 }
 
-// AcceptOffer takes an offer, by value or by reference, through the
-// authorization code flow, or the pre-authorized code flow if the offer has
-// only that, and stores what was issued: all that the authorization server
-// granted, or nothing. The caller has asked the person before whether they want to deal with the offer
-// at all (OpenID4VCI 1.0 section 13.5).
-//
-// What comes back are copies of what was stored.
-func (w *Wallet) AcceptOffer(ctx context.Context, link string, agent UserAgent) ([]*Held, error) {
+// Offer is a credential offer that was read together with the metadata of its
+// issuer, so that the person can be asked whether they want to deal with it at
+// all (OpenID4VCI 1.0 section 13.5). It can be accepted once.
+type Offer struct{ issuance *issuance }
+
+// ReadOffer reads an offer by value or by reference. Nothing of it is true
+// because the offer says so: it names an issuer, and what that offers.
+func (w *Wallet) ReadOffer(ctx context.Context, link string) (*Offer, error) {
 	dpopKey, err := keys.GenerateP256()
 	if err != nil {
 		return nil, err
@@ -54,6 +54,27 @@ func (w *Wallet) AcceptOffer(ctx context.Context, link string, agent UserAgent) 
 	if err := i.discover(ctx); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
+	return &Offer{i}, nil
+}
+
+// Issuer returns the metadata of the issuer.
+func (o *Offer) Issuer() *openid4vci.IssuerMetadata { return o.issuance.issuer }
+
+// Configurations returns what is offered, by the names in the metadata.
+func (o *Offer) Configurations() map[string]*openid4vci.Configuration {
+	out := map[string]*openid4vci.Configuration{}
+	for _, want := range o.issuance.wanted {
+		out[want.id] = want.configuration
+	}
+	return out
+}
+
+// Accept takes the offer through the authorization code flow, or the
+// pre-authorized code flow if the offer has only that, and stores what was
+// issued: all that the authorization server granted, or nothing. What comes back
+// are copies of what was stored.
+func (o *Offer) Accept(ctx context.Context, agent UserAgent) ([]*Held, error) {
+	i := o.issuance
 	if err := i.authorize(ctx, agent); err != nil {
 		return nil, err
 	}
@@ -61,7 +82,7 @@ func (w *Wallet) AcceptOffer(ctx context.Context, link string, agent UserAgent) 
 		i.tell(ctx, openid4vci.EventFailure)
 		return nil, err
 	}
-	if err := w.Vault.Add(ctx, i.received); err != nil {
+	if err := i.w.Vault.Add(ctx, i.received); err != nil {
 		i.tell(ctx, openid4vci.EventFailure)
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -71,6 +92,15 @@ func (w *Wallet) AcceptOffer(ctx context.Context, link string, agent UserAgent) 
 		out[n] = h.copy()
 	}
 	return out, nil
+}
+
+// AcceptOffer reads an offer that the person wants to deal with, and accepts it.
+func (w *Wallet) AcceptOffer(ctx context.Context, link string, agent UserAgent) ([]*Held, error) {
+	offer, err := w.ReadOffer(ctx, link)
+	if err != nil {
+		return nil, err
+	}
+	return offer.Accept(ctx, agent)
 }
 
 func (i *issuance) readOffer(ctx context.Context, link string) error {

@@ -32,7 +32,7 @@ func Load(path string) (*Config, error) {
 // holds a [*FileError], it also returns what could be read beside that.
 func Decode(path string) (*Config, error) {
 	c := &Config{file: path}
-	err := decodeFile(path, c)
+	err := DecodeFile(path, c)
 	if err != nil && !partly(err) {
 		return nil, err
 	}
@@ -58,7 +58,9 @@ func partly(err error) bool {
 	return errors.As(err, &mistakes)
 }
 
-func decodeFile(path string, v any) error {
+// DecodeFile reads one YAML document strictly: unknown keys are errors. Errors are
+// [*FileError].
+func DecodeFile(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return &FileError{path, err}
@@ -142,9 +144,9 @@ func loopback(host string) bool {
 
 // resolve makes the paths of the file relative to its folder.
 func (c *Config) resolve(dir string) {
-	relative(dir, &c.Database.Path, &c.Database.PasswordFile, &c.SessionKeys, &c.Outbound.Roots, &c.TenantsDir)
+	Relative(dir, &c.Database.Path, &c.Database.PasswordFile, &c.SessionKeys, &c.Outbound.Roots, &c.TenantsDir)
 	if c.Redis != nil {
-		relative(dir, &c.Redis.PasswordFile)
+		Relative(dir, &c.Redis.PasswordFile)
 	}
 	c.Roles.resolve(dir)
 }
@@ -152,12 +154,13 @@ func (c *Config) resolve(dir string) {
 func (r *Roles) resolve(dir string) {
 	for _, t := range r.tenants("", "") {
 		for _, path := range t.paths() {
-			relative(dir, path)
+			Relative(dir, path)
 		}
 	}
 }
 
-func relative(dir string, paths ...*string) {
+// Relative makes paths relative to a folder unless they are absolute or empty.
+func Relative(dir string, paths ...*string) {
 	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)

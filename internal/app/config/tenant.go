@@ -104,7 +104,7 @@ func (c *Config) readTenants() error {
 		}
 		file := filepath.Join(c.TenantsDir, name)
 		var roles Roles
-		if err := decodeFile(file, &roles); err != nil {
+		if err := DecodeFile(file, &roles); err != nil {
 			failures = append(failures, err)
 			if !partly(err) {
 				continue

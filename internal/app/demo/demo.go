@@ -121,6 +121,7 @@ func Run(ctx context.Context, w io.Writer, o Options) (err error) {
 			d.box.Issuer + "/.well-known/openid-credential-issuer  the issuer's metadata",
 			"The browser will warn: the TLS root of the day is " + filepath.Join(dir, "tls-root.pem"),
 			"The configuration is " + d.box.ConfigFile + ", the log " + logs.Name(),
+			"A wallet of your own: tegata wallet list --config " + d.box.WalletFile,
 			"Stop with Ctrl-C.",
 		}, nil)
 		<-ctx.Done()

@@ -17,6 +17,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/app/walletapp"
 	"github.com/tegata-id/tegata/internal/loopback"
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -53,6 +54,8 @@ type Sandbox struct {
 	Dir string
 	// ConfigFile is the configuration for all three roles.
 	ConfigFile string
+	// WalletFile is the configuration of a wallet for one person.
+	WalletFile string
 	// Issuer, Verifier and Provider are the origins.
 	Issuer, Verifier, Provider string
 	// TLSRoot is what clients must trust; TLS issues further server
@@ -79,7 +82,7 @@ type authorities struct {
 
 // New fills the folder, which must exist, and returns what is in it.
 func New(dir string, o Options) (*Sandbox, error) {
-	s := &Sandbox{Dir: dir, ConfigFile: filepath.Join(dir, "tegata.yaml")}
+	s := &Sandbox{Dir: dir, ConfigFile: filepath.Join(dir, "tegata.yaml"), WalletFile: filepath.Join(dir, "wallet.yaml")}
 	var addresses []string
 	for range 3 {
 		address, err := loopback.Address()
@@ -102,7 +105,20 @@ func New(dir string, o Options) (*Sandbox, error) {
 	w := &writer{dir: dir}
 	s.cas, s.config = cas, s.write(w, cas, addresses, o)
 	w.yaml("tegata.yaml", s.config)
+	w.yaml("wallet.yaml", s.wallet(w))
 	return s, w.err
+}
+
+// wallet returns the configuration of a wallet that trusts the sandbox.
+func (s *Sandbox) wallet(w *writer) *walletapp.Config {
+	return &walletapp.Config{
+		Mode:  config.ModeTest,
+		Vault: w.path("wallet.vault"), PassphraseFile: w.secret("wallet.passphrase"),
+		Provider: s.Provider, RedirectURI: "https://wallet.example/callback", BatchSize: 4,
+		Issuers:   s.config.Verifier.Issuers,
+		Verifiers: []config.Anchor{{File: w.certificate("access-ca", s.cas.access.Certificate)}},
+		Outbound:  s.config.Outbound,
+	}
 }
 
 func newAuthorities(notBefore time.Time) (*authorities, error) {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/tegata-id/tegata/internal/app/walletapp"
+)
+
+const walletUsage = `usage:
+  tegata wallet receive --config FILE LINK   take a credential offer (--qr IMAGE in place of the link)
+  tegata wallet present --config FILE LINK   answer a presentation request (likewise)
+  tegata wallet list    --config FILE        what the wallet holds
+  tegata wallet show    --config FILE ID     the claims of one credential
+  tegata wallet forget  --config FILE ID     delete a credential with its keys
+  tegata wallet log     --config FILE        what was done, with whom (--delete deletes it)
+  tegata wallet export  --config FILE        credentials and log without keys, to standard output
+  tegata wallet import  --config FILE        an export from standard input
+`
+
+// runWallet is a wallet for one person, for mode test.
+func runWallet(ctx context.Context, args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, walletUsage)
+		return 2
+	}
+	flags := flag.NewFlagSet("wallet "+args[0], flag.ContinueOnError)
+	file := flags.String("config", "", "configuration file of the wallet")
+	image := flags.String("qr", "", "PNG or JPEG with a QR code in place of the link (receive, present)")
+	remove := flags.Bool("delete", false, "delete the log (log)")
+	if flags.Parse(args[1:]) != nil {
+		return 2
+	}
+	argument := flags.Arg(0)
+	if *image != "" {
+		link, err := walletapp.ReadQR(*image)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "tegata wallet:", err)
+			return 1
+		}
+		argument = link
+	}
+	run, wantsArgument := walletCommand(args[0], argument, *remove)
+	if run == nil || *file == "" || flags.NArg() > 1 || wantsArgument != (argument != "") {
+		fmt.Fprint(os.Stderr, walletUsage)
+		return 2
+	}
+	if err := withWallet(*file, func(c *walletapp.Console) error { return run(ctx, c) }); err != nil {
+		fmt.Fprintln(os.Stderr, "tegata wallet:", err)
+		return 1
+	}
+	return 0
+}
+
+func walletCommand(name, argument string, remove bool) (run func(context.Context, *walletapp.Console) error, wantsArgument bool) {
+	switch name {
+	case "receive":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.Receive(ctx, argument) }, true
+	case "present":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.Present(ctx, argument) }, true
+	case "show":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.Show(ctx, argument) }, true
+	case "forget":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Forget(ctx, argument) }, true
+	case "list":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.List(ctx) }, false
+	case "log":
+		return func(ctx context.Context, c *walletapp.Console) error {
+			if remove {
+				return c.App.Vault.DeleteLog(ctx)
+			}
+			return c.Log(ctx)
+		}, false
+	case "export":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Vault.Export(ctx, c.Out) }, false
+	case "import":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Vault.Import(ctx, c.In) }, false
+	}
+	return nil, false
+}
+
+func withWallet(file string, use func(*walletapp.Console) error) (err error) {
+	c, err := walletapp.Load(file)
+	if err != nil {
+		return err
+	}
+	app, err := walletapp.Open(c, time.Now)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.Close()) }()
+	return use(&walletapp.Console{App: app, Out: os.Stdout, In: bufio.NewReader(os.Stdin)})
+}

@@ -1,0 +1,210 @@
+package walletapp
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/wallet/holder"
+)
+
+// Console is the wallet at a terminal: it writes questions and results to Out
+// and reads the person's answers, a line each, from In.
+type Console struct {
+	App *App
+	Out io.Writer
+	In  *bufio.Reader
+}
+
+// errNo says that the person did not agree.
+var errNo = errors.New("nothing was done")
+
+func (c *Console) printf(format string, a ...any) { fmt.Fprintf(c.Out, format, a...) }
+
+// ask returns the line that the person types.
+func (c *Console) ask(question string) (string, error) {
+	c.printf("%s", question)
+	line, err := c.In.ReadString('\n')
+	if err != nil && line == "" {
+		return "", fmt.Errorf("no answer: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+func (c *Console) agree(question string) (bool, error) {
+	answer, err := c.ask(question + " [y/N] ")
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
+}
+
+// Receive takes a credential offer.
+func (c *Console) Receive(ctx context.Context, link string) error {
+	offer, err := c.App.ReadOffer(ctx, link)
+	if err != nil {
+		return err
+	}
+	issuer := offer.Issuer()
+	c.printf("%s (%s) offers:\n", displayName(issuer.Display, issuer.CredentialIssuer), issuer.CredentialIssuer)
+	offered := offer.Configurations()
+	for _, id := range slices.Sorted(maps.Keys(offered)) {
+		name := id
+		if m := offered[id].Metadata; m != nil {
+			name = displayName(m.Display, id)
+		}
+		c.printf("  %s (%s, %s)\n", name, id, offered[id].Format)
+	}
+	if ok, err := c.agree("Take it?"); err != nil || !ok {
+		return errors.Join(errNo, err)
+	}
+	held, err := c.App.Receive(ctx, offer, c)
+	if err != nil {
+		return err
+	}
+	for _, batch := range slices.Compact(batchIDs(held)) {
+		c.printf("received %s\n", batch)
+	}
+	return nil
+}
+
+func batchIDs(held []*holder.Held) []string {
+	var out []string
+	for _, h := range held {
+		out = append(out, h.Batch)
+	}
+	return out
+}
+
+// displayName prefers Japanese, as the pages do.
+func displayName(display []openid4vci.Display, fallback string) string {
+	for _, d := range display {
+		if strings.HasPrefix(d.Locale, "ja") && d.Name != "" {
+			return d.Name
+		}
+	}
+	if len(display) > 0 && display[0].Name != "" {
+		return display[0].Name
+	}
+	return fallback
+}
+
+// Authorize implements [holder.UserAgent]: the person opens the address in a
+// browser and brings back the one where it ended.
+func (c *Console) Authorize(_ context.Context, authorizationURL, redirectURI string) (string, error) {
+	c.printf("Open this in your browser and log in:\n\n%s\n\n", authorizationURL)
+	return c.ask("The browser ends at an address that begins with " + redirectURI + ".\nPaste it here: ")
+}
+
+// TxCode implements [holder.TxCodeReader].
+func (c *Console) TxCode(_ context.Context, code openid4vci.TxCode) (string, error) {
+	if code.Description != "" {
+		c.printf("%s\n", openid4vci.SanitizeDescription(code.Description))
+	}
+	return c.ask("Transaction code: ")
+}
+
+// Present answers a presentation request.
+func (c *Console) Present(ctx context.Context, link string) error {
+	var asking error
+	outcome, err := c.App.Present(ctx, link, func(_ context.Context, ask holder.Ask) holder.Decision {
+		c.describe(ask)
+		allow, err := c.agree("Show it?")
+		asking = err
+		return holder.Decision{Allow: allow}
+	})
+	if err := errors.Join(err, asking); err != nil {
+		return err
+	}
+	c.printf("shown\n")
+	if outcome.RedirectURI != "" {
+		c.printf("Open this in the browser in which you began:\n\n%s\n", outcome.RedirectURI)
+	}
+	return nil
+}
+
+func (c *Console) describe(ask holder.Ask) {
+	if entity, ok := ask.LegalEntity(); ok {
+		c.printf("%s (%s) asks", entity.Name, entity.OrganizationIdentifier)
+	} else {
+		c.printf("Somebody whose certificate names no legal entity asks")
+	}
+	c.printf(", as %s:\n", ask.ClientID)
+	for _, item := range ask.Items {
+		optional := ""
+		if item.Optional {
+			optional = ", optional"
+		}
+		c.printf("  of %s%s\n", item.Credential.Type, optional)
+		for _, path := range item.Paths {
+			kept := ""
+			if slices.ContainsFunc(item.Retained, path.Equal) {
+				kept = "  (will be kept)"
+			}
+			c.printf("    %s%s\n", path, kept)
+		}
+	}
+}
+
+// List prints what the wallet holds.
+func (c *Console) List(ctx context.Context) error {
+	batches, err := c.App.Batches(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range batches {
+		c.printf("%s  %s  %s  from %s  until %s  %d copies, %d never shown\n",
+			b.Batch, b.Format, b.Type, b.Issuer, b.ValidUntil.Format("2006-01-02"), b.Copies, b.Unused)
+	}
+	imported, err := c.App.Vault.Imported(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range imported {
+		c.printf("imported, to be received again  %s  %s  from %s\n", e.Format, e.Type, e.Issuer)
+	}
+	return nil
+}
+
+// Show prints the claims of one credential.
+func (c *Console) Show(ctx context.Context, id string) error {
+	h, err := c.App.Find(ctx, id)
+	if err != nil {
+		return err
+	}
+	claims, err := indented(h.Claims)
+	if err != nil {
+		return err
+	}
+	c.printf("type    %s\nformat  %s\nissuer  %s\nvalid   %s to %s\nclaims  %s\n", h.Type, h.Format, h.Issuer,
+		h.ValidFrom.Format("2006-01-02 15:04 MST"), h.ValidUntil.Format("2006-01-02 15:04 MST"), claims)
+	return nil
+}
+
+func indented(claims credentials.Object) (string, error) {
+	text, err := json.MarshalIndent(claims.JSON(), "        ", "  ")
+	return string(text), err
+}
+
+// Log prints the activity log.
+func (c *Console) Log(ctx context.Context) error {
+	entries, err := c.App.Vault.Log(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		c.printf("%s  %-9s  %s", e.At.Format("2006-01-02 15:04"), e.Action, e.Party)
+		for _, more := range []string{e.PartyName, strings.Join(e.Types, " "), strings.Join(e.Claims, " ")} {
+			if more != "" {
+				c.printf("  %s", more)
+			}
+		}
+		c.printf("\n")
+	}
+	return nil
+}
