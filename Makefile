@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 FUZZTIME ?= 10s
 
-.PHONY: all build build-pkcs11 demo test check deps unit race fuzz node bench-cascade kill-cascade
+.PHONY: all build build-pkcs11 demo test check deps unit race fuzz node bench bench-cascade kill-cascade
 
 all: build
 
@@ -30,6 +30,11 @@ check:
 
 deps:
 	./scripts/deps.sh
+
+# What the server costs: its processor time per credential, as a multiple of the
+# bare cryptography. TEGATA_BENCH_PROFILE names a folder for CPU profiles.
+bench:
+	$(GO) test ./internal/bench -run '^$$' -bench . -benchtime 1x -timeout 60m
 
 # The cascade against a revocation list of a million entries and as many live
 # credentials, in SQLite and PostgreSQL; prints progress, rates and peak memory.

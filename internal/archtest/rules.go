@@ -18,7 +18,7 @@ var layers = []layer{
 	{"primitives", 1, []string{"credentials/jose/...", "credentials/cose/...", "credentials/keys/..."}},
 	{"trust", 2, []string{"credentials/trust/..."}},
 	{"formats and protocols", 3, []string{"credentials/..."}},
-	{"application", 6, []string{"internal/app/...", "internal/e2e/..."}},
+	{"application", 6, []string{"internal/app/...", "internal/e2e/...", "internal/bench/..."}},
 	{"services", 4, []string{"internal/...", "openapi/..."}},
 	{"roles", 5, []string{"issuer/...", "verifier/...", "wallet/..."}},
 	{"commands", 7, []string{"cmd/..."}},
@@ -36,7 +36,7 @@ var narrow = map[string][]string{
 // wiring may use them, for the test mode and the development commands.
 var testSupport = []string{
 	"credentials/keys/pkcs11/pkcs11test/...", "credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "issuer/evidence/openid/openidtest/...", "issuer/source/register/registertest/...", "internal/session/sessiontest/...", "internal/database/databasetest/...",
-	"internal/e2e/...", "internal/archtest/...", "openapi/openapitest/...",
+	"internal/e2e/...", "internal/bench/...", "internal/archtest/...", "openapi/openapitest/...",
 }
 
 // testSupportUsers may import testSupport outside of tests.
