@@ -6,9 +6,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
@@ -408,74 +405,4 @@ type JPKI struct {
 	// SignerURL is what links to the signer app begin with; tegata-sign:// if
 	// left out. Better is an https URL that the app has claimed on the phone.
 	SignerURL string `yaml:"signer_url"`
-}
-
-// Verifier configures a verifier.
-type Verifier struct {
-	Endpoint `yaml:",inline"`
-	NameJA   string `yaml:"name_ja"`
-	NameEN   string `yaml:"name_en"`
-	// APIToken is a file with the token of the relying party.
-	APIToken string `yaml:"api_token_file"`
-	Keys     struct {
-		Request KeyList `yaml:"request"`
-	} `yaml:"keys"`
-	// Issuers are the anchors of credentials and of their status lists.
-	Issuers []Anchor `yaml:"issuers"`
-	// WalletURL is what a request link starts with: openid4vp:// or the https
-	// URL of a web wallet.
-	WalletURL string `yaml:"wallet_url"`
-	// UndeterminedStatus says by format whether a presentation whose revocation
-	// can't be found out is refused, which is the default, or accepted and
-	// reported.
-	UndeterminedStatus map[string]string `yaml:"undetermined_status"`
-}
-
-// Provider configures a wallet provider.
-type Provider struct {
-	Endpoint `yaml:",inline"`
-	// ClientID is the client identifier that all instances share.
-	ClientID   string `yaml:"client_id"`
-	WalletName string `yaml:"wallet_name"`
-	WalletURL  string `yaml:"wallet_url"`
-	AdminToken string `yaml:"admin_token_file"`
-	Keys       struct {
-		Attestation KeyList `yaml:"attestation"`
-		// Status signs status lists. With it attestations can be revoked one
-		// by one; without it those of a revoked instance stand until they
-		// expire.
-		Status KeyList `yaml:"status,omitempty"`
-	} `yaml:"keys"`
-	// StatusWindow is how often status lists are published.
-	StatusWindow Duration `yaml:"status_window,omitempty"`
-	// Secret is a file with 32 bytes or more, in hexadecimal.
-	Secret string `yaml:"secret_file"`
-	// SoftwarePlatform lets any program register as a wallet instance. It is
-	// for mode test.
-	SoftwarePlatform bool `yaml:"software_platform"`
-}
-
-// Duration is a time.Duration written as in Go: 90s, 15m, 744h.
-type Duration time.Duration
-
-// UnmarshalYAML implements yaml.Unmarshaler.
-func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
-	v, err := time.ParseDuration(node.Value)
-	if err != nil || v < 0 {
-		// This type of error lets the decoder go on to further mistakes.
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a duration such as 90s or 15m", node.Line, node.Value)}}
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// MarshalYAML implements yaml.Marshaler.
-func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
-
-// Or returns the duration, or the fallback if it is left out.
-func (d Duration) Or(fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return time.Duration(d)
 }

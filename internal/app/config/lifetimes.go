@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Lifetimes bounds what an authorization server hands out. What is left out has
 // its default.
@@ -36,4 +41,29 @@ func (l *Lifetimes) check(f faults) {
 			f.add("lifetimes."+bound.name, "must be whole seconds from %s to %s", bound.shortest, bound.longest)
 		}
 	}
+}
+
+// Duration is a time.Duration written as in Go: 90s, 15m, 744h.
+type Duration time.Duration
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
+	v, err := time.ParseDuration(node.Value)
+	if err != nil || v < 0 {
+		// This type of error lets the decoder go on to further mistakes.
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a duration such as 90s or 15m", node.Line, node.Value)}}
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalYAML implements yaml.Marshaler.
+func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
+
+// Or returns the duration, or the fallback if it is left out.
+func (d Duration) Or(fallback time.Duration) time.Duration {
+	if d == 0 {
+		return fallback
+	}
+	return time.Duration(d)
 }

@@ -1,0 +1,46 @@
+package config
+
+// Verifier configures a verifier.
+type Verifier struct {
+	Endpoint `yaml:",inline"`
+	NameJA   string `yaml:"name_ja"`
+	NameEN   string `yaml:"name_en"`
+	// APIToken is a file with the token of the relying party.
+	APIToken string `yaml:"api_token_file"`
+	Keys     struct {
+		Request KeyList `yaml:"request"`
+	} `yaml:"keys"`
+	// Issuers are the anchors of credentials and of their status lists.
+	Issuers []Anchor `yaml:"issuers"`
+	// WalletURL is what a request link starts with: openid4vp:// or the https
+	// URL of a web wallet.
+	WalletURL string `yaml:"wallet_url"`
+	// UndeterminedStatus says by format whether a presentation whose revocation
+	// can't be found out is refused, which is the default, or accepted and
+	// reported.
+	UndeterminedStatus map[string]string `yaml:"undetermined_status"`
+}
+
+// Provider configures a wallet provider.
+type Provider struct {
+	Endpoint `yaml:",inline"`
+	// ClientID is the client identifier that all instances share.
+	ClientID   string `yaml:"client_id"`
+	WalletName string `yaml:"wallet_name"`
+	WalletURL  string `yaml:"wallet_url"`
+	AdminToken string `yaml:"admin_token_file"`
+	Keys       struct {
+		Attestation KeyList `yaml:"attestation"`
+		// Status signs status lists. With it attestations can be revoked one
+		// by one; without it those of a revoked instance stand until they
+		// expire.
+		Status KeyList `yaml:"status,omitempty"`
+	} `yaml:"keys"`
+	// StatusWindow is how often status lists are published.
+	StatusWindow Duration `yaml:"status_window,omitempty"`
+	// Secret is a file with 32 bytes or more, in hexadecimal.
+	Secret string `yaml:"secret_file"`
+	// SoftwarePlatform lets any program register as a wallet instance. It is
+	// for mode test.
+	SoftwarePlatform bool `yaml:"software_platform"`
+}
