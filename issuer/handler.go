@@ -35,6 +35,7 @@ type handler struct {
 	issuer     *Issuer
 	authorizer Authorizer
 	codes      PreAuthorizer
+	pages      *oauth.Handler
 	// endpoint is the URL of the credential endpoint, for DPoP proofs.
 	endpoint string
 	// adminToken is the SHA-256 of the operator's token.
@@ -48,7 +49,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	asMetadata := server.Metadata(pages.Endpoints())
 	asMetadata.StatusListAggregationEndpoint = i.cfg.ID + PathStatusLists
 	x := &handler{
-		issuer: i, authorizer: server, codes: server,
+		issuer: i, authorizer: server, codes: server, pages: pages,
 		endpoint: i.cfg.ID + pathCredential, adminToken: sha256.Sum256(adminToken),
 	}
 
@@ -62,6 +63,8 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	public.GET(path+PathStatusLists, x.statusLists)
 	public.GET(path+PathStatusLists+"/:id", x.statusList)
 	public.GET(path+pathOffer, x.offer)
+
+	h.Echo().GET(path+pathOffer+pathOfferPage, x.offerPage, httpd.Errors(pages.EncodePage))
 
 	protocol := h.Echo().Group(path, httpd.Errors(encodeError), httpd.CORS(), pages.FreshNonce())
 	protocol.POST(pathNonce, x.nonce)

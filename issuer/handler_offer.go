@@ -25,6 +25,14 @@ type offerRequest struct {
 	Person      json.RawMessage `json:"person"`
 	TxCode      *txCodeRequest  `json:"tx_code"`
 	ByReference bool            `json:"by_reference"`
+	// Scheme is a key of offerSchemes.
+	Scheme string `json:"scheme"`
+}
+
+// offerSchemes are those of links to wallets, by their names. The first of them
+// need not be named.
+var offerSchemes = map[string]string{
+	"": openid4vci.SchemeOffer, "openid-credential-offer": openid4vci.SchemeOffer, "haip-vci": openid4vci.SchemeHAIP,
 }
 
 type txCodeRequest struct {
@@ -43,6 +51,8 @@ type offerResponse struct {
 	Offer *openid4vci.CredentialOffer `json:"credential_offer"`
 	// Link opens a wallet with the offer in it, or with its address.
 	Link string `json:"link"`
+	// Page shows the link, for an offer that was made by reference.
+	Page string `json:"page,omitempty"`
 	// TxCode is shown this once.
 	TxCode string `json:"tx_code,omitempty"`
 	// ExpiresIn is in seconds.
@@ -74,7 +84,7 @@ func (x *handler) makeOffer(c echo.Context) error {
 		return httpd.Unavailable(err)
 	}
 	return httpd.WriteJSON(c, http.StatusCreated, offerResponse{
-		Offer: made.Offer, Link: made.Link, TxCode: made.TxCode, ExpiresIn: int(made.Lifetime / time.Second),
+		Offer: made.Offer, Link: made.Link, Page: made.Page, TxCode: made.TxCode, ExpiresIn: int(made.Lifetime / time.Second),
 	})
 }
 
@@ -87,7 +97,11 @@ func badOffer(reason, description string) error {
 // read checks what depends on the grant. What belongs to the other grant is
 // refused, because the operator would wait for it in vain.
 func (r *offerRequest) read() (*OfferRequest, error) {
-	out := &OfferRequest{Configurations: r.ConfigurationIDs, ByReference: r.ByReference}
+	scheme, ok := offerSchemes[r.Scheme]
+	if !ok {
+		return nil, badOffer(httpd.CodeInvalidRequest, "scheme must be openid-credential-offer or haip-vci")
+	}
+	out := &OfferRequest{Configurations: r.ConfigurationIDs, ByReference: r.ByReference, Scheme: scheme}
 	switch r.Grant {
 	case "", "authorization_code":
 		if r.Person != nil || r.TxCode != nil {

@@ -16,6 +16,7 @@ const (
 	pathCredential   = "/credential"
 	pathNotification = "/notification"
 	pathOffer        = "/offers/:id"
+	pathOfferPage    = "/page" // under that of the offer
 	pathOffers       = "/admin/offers"
 	pathStylesheet   = "/assets/issuer.css"
 	pathScript       = "/assets/issuer.js"
@@ -106,11 +107,15 @@ func display(texts []Text) []openid4vci.Display {
 func Authorizable(configurations []Configuration) []oauth.Configuration {
 	var out []oauth.Configuration
 	for _, c := range configurations {
-		names := map[string]string{}
-		for _, t := range c.Name {
-			names[strings.ToLower(t.Locale)] = t.Text
-		}
-		out = append(out, oauth.Configuration{ID: c.ID, Scope: c.Scope, Name: names})
+		out = append(out, oauth.Configuration{ID: c.ID, Scope: c.Scope, Name: textsByLocale(c.Name)})
+	}
+	return out
+}
+
+func textsByLocale(texts []Text) map[string]string {
+	out := map[string]string{}
+	for _, t := range texts {
+		out[strings.ToLower(t.Locale)] = t.Text
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -49,8 +50,11 @@ type PreAuthorizer interface {
 // OfferRequest says what offer the operator wants.
 type OfferRequest struct {
 	Configurations []string
+	// Scheme begins the link: [openid4vci.SchemeOffer], which it is if empty, or
+	// [openid4vci.SchemeHAIP].
+	Scheme string
 	// ByReference has the link name an address of the issuer under which the
-	// wallet gets the offer.
+	// wallet gets the offer, and there is a page that shows it.
 	ByReference bool
 	// Person, if not nil, is whom the issuer's staff have identified. The offer
 	// is then for the pre-authorized code flow.
@@ -65,6 +69,9 @@ type Offered struct {
 	Offer *openid4vci.CredentialOffer
 	// Link opens a wallet with the offer.
 	Link string
+	// Page is the address of a page with the link and a QR code of it, or empty
+	// if the offer is in the link itself.
+	Page string
 	// TxCode is what the person types into the wallet, or empty. It must reach
 	// them by another way than the offer.
 	TxCode string
@@ -94,17 +101,26 @@ func (i *Issuer) Offer(ctx context.Context, codes PreAuthorizer, r OfferRequest)
 	if err := grant(ctx, r, o); err != nil {
 		return nil, err
 	}
-	link := openid4vci.OfferLink{Offer: o.Offer}
+	link, scheme := openid4vci.OfferLink{Offer: o.Offer}, cmp.Or(r.Scheme, openid4vci.SchemeOffer)
 	if r.ByReference {
 		id := rand.Text() // 130 bits
 		if err := i.documents.PutUntil(ctx, id, *o.Offer, i.cfg.Now().Add(o.Lifetime)); err != nil {
 			return nil, err
 		}
-		link = openid4vci.OfferLink{URI: i.cfg.ID + strings.Replace(pathOffer, ":id", id, 1)}
+		link = i.reference(id)
+		o.Page = link.URI + pathOfferPage
+		if scheme != openid4vci.SchemeOffer {
+			o.Page += "?scheme=" + strings.TrimSuffix(scheme, "://")
+		}
 	}
 	var err error
-	o.Link, err = link.String(openid4vci.SchemeOffer)
+	o.Link, err = link.String(scheme)
 	return o, err
+}
+
+// reference is the link to an offer that was made by reference.
+func (i *Issuer) reference(id string) openid4vci.OfferLink {
+	return openid4vci.OfferLink{URI: i.cfg.ID + strings.Replace(pathOffer, ":id", id, 1)}
 }
 
 func (i *Issuer) checkOffered(configurations []string) error {

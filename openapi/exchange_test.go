@@ -113,7 +113,7 @@ func TestSweep(t *testing.T) {
 			"GET /.well-known/openid-credential-issuer 200", "GET /.well-known/oauth-authorization-server 200", "GET /.well-known/jwt-vc-issuer 200", "GET /openapi.yaml 200",
 			"POST /admin/offers 201", "POST /admin/offers 401", "POST /admin/offers 413", "POST /admin/offers 415", "POST /nonce 200", "POST /challenge 200",
 			"POST /par 401", "POST /token 413", "POST /credential 401", "GET /login 400", "POST /login/test 400", "POST /review 403",
-			"GET /types/{name} 200", "GET /status-lists 200", "GET /status-lists/{id} 404", "GET /offers/{id} 404", "POST /admin/offers 400", "GET /status-lists/{id} 406", "GET /assets/issuer.css 200", "GET /authorize 400",
+			"GET /types/{name} 200", "GET /status-lists 200", "GET /status-lists/{id} 404", "GET /offers/{id} 404", "GET /offers/{id}/page 404", "POST /admin/offers 400", "GET /status-lists/{id} 406", "GET /assets/issuer.css 200", "GET /authorize 400",
 		},
 		openapi.Verifier: {
 			"POST /api/transactions 201", "POST /api/transactions 400", "POST /api/transactions 401", "POST /api/transactions 413",

@@ -87,6 +87,16 @@ func issuerPages(t *testing.T, w *browserWorld, chromium context.Context) {
 			}
 		})
 	}
+	t.Run("the page of an offer", func(t *testing.T) {
+		p := newBrowserPage(t, chromium)
+		link, page := w.offered(t, `{"credential_configuration_ids":["identity_sd_jwt","identity_mdoc"],"by_reference":true,"scheme":"haip-vci"}`)
+		p.open(page)
+		p.waitFor("qr")
+		if got := evaluate[string](p, `document.getElementById("wallet-link").href`); got != link {
+			t.Errorf("the page links to %s, want %s", got, link)
+		}
+		p.inspect("issuer-offer")
+	})
 	t.Run("a browser without a login", func(t *testing.T) {
 		p := newBrowserPage(t, chromium)
 		p.open(w.box.Issuer + "/review")

@@ -187,7 +187,13 @@ func newBrowserWallet(t *testing.T, box *sandbox.Sandbox, cfg *config.Config, re
 // offer makes the operator offer both formats.
 func (w *browserWorld) offer(t *testing.T) string {
 	t.Helper()
-	body := `{"credential_configuration_ids":["identity_sd_jwt","identity_mdoc"]}`
+	link, _ := w.offered(t, `{"credential_configuration_ids":["identity_sd_jwt","identity_mdoc"]}`)
+	return link
+}
+
+// offered makes the operator offer something.
+func (w *browserWorld) offered(t *testing.T, body string) (link, page string) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.box.Issuer+"/admin/offers", bytes.NewBufferString(body))
 	if err != nil {
 		t.Fatal(err)
@@ -201,11 +207,12 @@ func (w *browserWorld) offer(t *testing.T) string {
 	defer response.Body.Close()
 	var offer struct {
 		Link string `json:"link"`
+		Page string `json:"page"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&offer); err != nil || offer.Link == "" {
 		t.Fatalf("offer: status %d, %v", response.StatusCode, err)
 	}
-	return offer.Link
+	return offer.Link, offer.Page
 }
 
 // browserAgent is the person at a browser.

@@ -29,6 +29,7 @@ var ken = map[string]any{"name": "佐藤　健", "address": "北海道札幌市�
 type vouched struct {
 	Offer     openid4vci.CredentialOffer `json:"credential_offer"`
 	Link      string                     `json:"link"`
+	Page      string                     `json:"page"`
 	TxCode    string                     `json:"tx_code"`
 	ExpiresIn int                        `json:"expires_in"`
 }

@@ -50,6 +50,7 @@ func issuerMatrix() map[string]entry {
 		"POST /admin/offers":                          {attempts: []attempt{{"operator's token", tryOperator}}},
 		"GET /status-lists":                           {public: "the lists of one issuer, for everybody", get: listsBesideOthers},
 		"GET /offers/:id":                             {attempts: []attempt{{"offer", tryOffer}}},
+		"GET /offers/:id/page":                        {attempts: []attempt{{"offer", tryOfferPage}}},
 		"GET /status-lists/:id":                       {attempts: []attempt{{"list", tryStatusList}}},
 	}
 }
@@ -529,6 +530,16 @@ func tryOffer(t *testing.T, n *neighbours) trial {
 		t.Fatal(err)
 	}
 	return tryDocument(t, n, "/offers/", path.Base(link.URI))
+}
+
+// tryOfferPage gets the page of such an offer.
+func tryOfferPage(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	id := path.Base(strings.TrimSuffix(n.a.vouch(t, map[string]any{"by_reference": true}).Page, "/page"))
+	get := func(d *deployment, id string) func() *answer {
+		return func() *answer { return d.send(t, http.MethodGet, d.endpoint("/offers/"+id+"/page"), nil, nil) }
+	}
+	return trial{own: get(n.a.deployment, id), other: get(n.b.deployment, id), guess: get(n.b.deployment, rand.Text())}
 }
 
 func tryStatusList(t *testing.T, n *neighbours) trial {

@@ -66,7 +66,7 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 		machine.OPTIONS(pathChallenge, httpd.Preflight(http.MethodPost))
 	}
 
-	forms := h.Echo().Group(path, httpd.Errors(handler.encodePage), h.SameOrigin())
+	forms := h.Echo().Group(path, httpd.Errors(handler.EncodePage), h.SameOrigin())
 	forms.GET(pathAuthorize, handler.authorize)
 	forms.GET(pathLogin, handler.login)
 	forms.GET(pathReturn, handler.returned)
@@ -319,12 +319,24 @@ func (h *Handler) setCookie(c echo.Context, value string) {
 	httpd.SetCookie(c, httpd.Cookie{Name: h.cookie, Value: value, Lifetime: h.server.cfg.Lifetimes.Login})
 }
 
-// pageData is what the templates get.
-type pageData struct {
+// Frame is what is around every page of the issuer.
+type Frame struct {
 	Base     string
 	TestMode bool
 	// NameJA and NameEN name the issuer. NameEN is empty if it adds nothing.
 	NameJA, NameEN string
+}
+
+// Frame returns what is around pages of the issuer that are not of this package.
+func (h *Handler) Frame() Frame {
+	f := Frame{Base: h.base, TestMode: h.server.cfg.TestCards != nil}
+	f.NameJA, f.NameEN = h.server.names()
+	return f
+}
+
+// pageData is what the templates get.
+type pageData struct {
+	Frame
 	*View
 	// ChallengeText is the text to sign on this device, the others are for
 	// another one.
@@ -344,8 +356,7 @@ func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) er
 }
 
 func (h *Handler) render(c echo.Context, status int, page web.Page, data pageData) error {
-	data.Base, data.TestMode = h.base, h.server.cfg.TestCards != nil
-	data.NameJA, data.NameEN = h.server.names()
+	data.Frame = h.Frame()
 	html, err := page.Render(data)
 	if err != nil {
 		return err
@@ -379,8 +390,8 @@ func AsHTTP(err error) error {
 	return &httpd.Error{Status: e.Status, Code: e.Code, Description: e.Description, Cause: e.Err}
 }
 
-// encodePage answers browsers.
-func (h *Handler) encodePage(c echo.Context, err error) {
+// EncodePage answers browsers.
+func (h *Handler) EncodePage(c echo.Context, err error) {
 	e := httpd.AsError(AsHTTP(err))
 	httpd.NoteError(c, e)
 	data := pageData{Error: e.Code, Description: e.Description}

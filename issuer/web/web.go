@@ -1,5 +1,5 @@
-// Package web holds the issuer's pages: where a person signs the challenge,
-// reviews what will be issued and approves. They are server-rendered, work
+// Package web holds the issuer's pages: where a person takes an offer, signs the
+// challenge, reviews what will be issued and approves. They are server-rendered, work
 // without scripts, and give every element that a person or a program needs a
 // stable id.
 package web
@@ -27,6 +27,7 @@ var (
 	Device = Page{"device.html"}
 	Review = Page{"review.html"}
 	Error  = Page{"error.html"}
+	Offer  = Page{"offer.html"}
 )
 
 var parsed = template.Must(template.ParseFS(templates, "templates/*.html"))
