@@ -12,6 +12,38 @@ import (
 	"github.com/tegata-id/tegata/issuer"
 )
 
+// Wallet registers a wallet with an issuer.
+type Wallet struct {
+	// ClientID is the subject of the wallet's attestations, or of the assertions
+	// of a client with keys.
+	ClientID string `yaml:"client_id"`
+	// RedirectURIs are compared character by character.
+	RedirectURIs []string `yaml:"redirect_uris"`
+	// Provider is a PEM file with the anchor among the issuer's
+	// wallet_providers under which the attestations of this wallet are signed.
+	// It is needed where there is more than one.
+	Provider string `yaml:"provider_file,omitempty"`
+	// JWKS are the public keys of a client that authenticates with them
+	// (private_key_jwt) and not with attestations, such as a web wallet with a
+	// server; JWKSFile is a file that holds them in place of JWKS.
+	JWKS     map[string]any `yaml:"jwks,omitempty"`
+	JWKSFile string         `yaml:"jwks_file,omitempty"`
+	// Name is what people read of a client with keys.
+	Name string `yaml:"name,omitempty"`
+	// Credentials and GrantTypes limit what the wallet may ask for and by which
+	// grants; left out they limit nothing.
+	Credentials []string `yaml:"credentials,omitempty"`
+	GrantTypes  []string `yaml:"grant_types,omitempty"`
+}
+
+// HasKeys reports whether the wallet authenticates with keys of its own.
+func (w *Wallet) HasKeys() bool { return w.JWKS != nil || w.JWKSFile != "" }
+
+// Attested reports whether wallets may authenticate with attestations.
+func (i *Issuer) Attested() bool {
+	return len(i.Wallets) == 0 || slices.ContainsFunc(i.Wallets, func(w Wallet) bool { return !w.HasKeys() })
+}
+
 func (i *Issuer) checkWallets(mode Mode, f faults) {
 	if mode == ModeProduction && len(i.Wallets) == 0 {
 		f.add("wallets", "at least one is needed, because codes must not be sent to addresses that nobody registered")
