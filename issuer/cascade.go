@@ -143,6 +143,10 @@ func (i *Issuer) recheckAndForget(ctx context.Context) {
 			slog.String("tenant", i.cfg.Tenant), slog.Int("count", revoked))
 	}
 	i.measureRecheck(ctx, err != nil)
+	if _, err := i.cfg.Records.ForgetDeferred(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting deferred credentials failed",
+			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
+	}
 	if _, err := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
 		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting evidence failed",
 			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))

@@ -28,6 +28,9 @@ type Configuration struct {
 	// KeyAttestation, if not nil, demands key attestations for the holder's keys;
 	// empty, it demands them without constraints.
 	KeyAttestation *openid4vci.KeyAttestationsRequired
+	// Approval says that credentials are issued only once the operator has
+	// approved them, and are deferred until then.
+	Approval bool
 }
 
 // Text is a text in one language.

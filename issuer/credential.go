@@ -52,14 +52,23 @@ func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openi
 	if err != nil {
 		return nil, err
 	}
-	holderKeys, err := i.prove(ctx, access, configuration, request)
+	proven, err := i.prove(ctx, access, configuration, request)
 	if err != nil {
 		return nil, err
 	}
 	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
-	drafts, first, err := i.drafts(ctx, access, signer, configuration, holderKeys)
+	if configuration.Approval {
+		return i.postpone(ctx, access, configuration, proven)
+	}
+	return i.deliver(ctx, access, configuration, signer, proven.Keys, "")
+}
+
+// deliver counts the batch, has it committed, and signs it. deferred is the ID of
+// what it was deferred under, or empty.
+func (i *Issuer) deliver(ctx context.Context, access *oauth.Access, configuration *Configuration, signer *batchSigner, holderKeys []crypto.PublicKey, deferred string) (*openid4vci.CredentialResponse, error) {
+	drafts, first, err := i.drafts(ctx, access, signer, configuration, holderKeys, deferred)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +108,7 @@ func (i *Issuer) granted(access *oauth.Access, request *openid4vci.CredentialReq
 }
 
 // prove verifies the key proofs and uses up their nonce.
-func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configuration, request *openid4vci.CredentialRequest) ([]crypto.PublicKey, error) {
+func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configuration, request *openid4vci.CredentialRequest) (*openid4vci.VerifiedProofs, error) {
 	if err := i.describe(c).CheckProofs(request.Proofs, i.cfg.BatchSize); err != nil {
 		return nil, err
 	}
@@ -125,7 +134,7 @@ func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configurati
 	case err != nil:
 		return nil, err
 	}
-	return proven.Keys, nil
+	return proven, nil
 }
 
 // stillGood asks once more whether the certificate has been revoked since the
@@ -146,7 +155,7 @@ func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) erro
 
 // drafts counts the batch, commits it, and returns what is to be signed, with the
 // ID of the first row.
-func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey) (drafts []credentials.Draft, first string, err error) {
+func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey, deferred string) (drafts []credentials.Draft, first string, err error) {
 	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
 		GrantID:    access.GrantID,
 		ConfigID:   c.ID,
@@ -155,6 +164,7 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 		Count:      len(holderKeys),
 		IssuedAt:   s.begins,
 		ValidUntil: s.ends,
+		Deferred:   deferred,
 	})
 	if err != nil {
 		return nil, "", allocationError(err)
@@ -183,6 +193,8 @@ func allocationError(err error) error {
 		return openid4vci.NewError(openid4vci.CodeInvalidToken, "what the access token stood for has ended")
 	case errors.Is(err, records.ErrEvidenceRevoked):
 		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the evidence for this credential no longer holds")
+	case errors.Is(err, records.ErrDeferredUnknown):
+		return errNoTransaction()
 	case errors.Is(err, records.ErrConfigNotGranted):
 		return openid4vci.NewError(openid4vci.CodeInvalidCredentialRequest, "the access token does not cover this configuration")
 	}

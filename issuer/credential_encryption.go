@@ -76,15 +76,11 @@ type message struct {
 // answer is [Issuer.Credential] for requests as they came, encrypted or not. The
 // response is encrypted if the request asks for it; errors never are.
 func (i *Issuer) answer(ctx context.Context, access *oauth.Access, in message) (*message, error) {
-	encrypted := in.mediaType == openid4vci.MediaTypeEncrypted
-	if encrypted {
-		content, err := i.encryption.request.Open(string(in.body), i.encryption.key, maxCredentialRequest)
-		if err != nil {
-			return nil, err
-		}
-		in.body = content
+	body, encrypted, err := i.encryption.open(in)
+	if err != nil {
+		return nil, err
 	}
-	request, err := openid4vci.ParseCredentialRequest(in.body)
+	request, err := openid4vci.ParseCredentialRequest(body)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +88,48 @@ func (i *Issuer) answer(ctx context.Context, access *oauth.Access, in message) (
 	if err != nil {
 		return nil, err
 	}
+	return seal(response, request.ResponseEncryption)
+}
+
+// answerDeferred answers deferred credential requests as they came. Their own
+// parameters count, and not those of the credential request (OpenID4VCI 1.0
+// section 9.2): wallets throw the key away with which the first answer came.
+func (i *Issuer) answerDeferred(ctx context.Context, access *oauth.Access, in message) (*message, error) {
+	body, encrypted, err := i.encryption.open(in)
+	if err != nil {
+		return nil, err
+	}
+	request, err := openid4vci.ParseDeferredRequest(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.encryption.check(request.ResponseEncryption, encrypted); err != nil {
+		return nil, err
+	}
+	response, err := i.collect(ctx, access, request)
+	if err != nil {
+		return nil, err
+	}
+	return seal(response, request.ResponseEncryption)
+}
+
+// open returns the content of a message and says whether it was encrypted.
+func (e *encryption) open(in message) (content []byte, encrypted bool, err error) {
+	if in.mediaType != openid4vci.MediaTypeEncrypted {
+		return in.body, false, nil
+	}
+	content, err = e.request.Open(string(in.body), e.key, maxCredentialRequest)
+	return content, true, err
+}
+
+// seal encodes a response, encrypted with the parameters unless they are nil.
+func seal(response *openid4vci.CredentialResponse, p *openid4vci.EncryptionParameters) (*message, error) {
+	var err error
 	out := &message{mediaType: "application/json", status: response.Status()}
 	if out.body, err = json.Marshal(response); err != nil {
 		return nil, err
 	}
-	if p := request.ResponseEncryption; p != nil {
+	if p != nil {
 		sealed, err := p.Seal(out.body)
 		if err != nil {
 			return nil, fmt.Errorf("encrypt the response: %w", err)

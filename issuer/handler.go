@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -29,6 +30,7 @@ const (
 	ReasonUnauthorized         = "unauthorized"
 	ReasonUnknownConfiguration = "unknown_configuration"
 	ReasonUnusablePerson       = "unusable_person"
+	ReasonDecided              = "decided"
 )
 
 type handler struct {
@@ -36,8 +38,6 @@ type handler struct {
 	authorizer Authorizer
 	codes      PreAuthorizer
 	pages      *oauth.Handler
-	// endpoint is the URL of the credential endpoint, for DPoP proofs.
-	endpoint string
 	// adminToken is the SHA-256 of the operator's token.
 	adminToken [sha256.Size]byte
 }
@@ -50,7 +50,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	asMetadata.StatusListAggregationEndpoint = i.cfg.ID + PathStatusLists
 	x := &handler{
 		issuer: i, authorizer: server, codes: server, pages: pages,
-		endpoint: i.cfg.ID + pathCredential, adminToken: sha256.Sum256(adminToken),
+		adminToken: sha256.Sum256(adminToken),
 	}
 
 	public := h.Echo().Group("", httpd.CORS())
@@ -72,11 +72,16 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 	protocol.POST(pathCredential, x.credential, httpd.BodyLimit(maxCredentialRequest))
 	protocol.OPTIONS(pathCredential, httpd.Preflight(http.MethodPost))
 
+	protocol.POST(pathDeferred, x.deferred, httpd.BodyLimit(maxCredentialRequest))
+	protocol.OPTIONS(pathDeferred, httpd.Preflight(http.MethodPost))
+
 	notified := h.Echo().Group(path, httpd.Errors(encodeNotificationError), httpd.CORS(), pages.FreshNonce())
 	notified.POST(pathNotification, x.notification)
 	notified.OPTIONS(pathNotification, httpd.Preflight(http.MethodPost))
 
 	h.Echo().POST(path+pathOffers, x.makeOffer)
+	h.Echo().GET(path+pathDeferrals, x.pending)
+	h.Echo().POST(path+pathDeferrals+"/:id", x.decide)
 	h.Echo().GET(path+pathStylesheet, asset("text/css; charset=utf-8", web.Stylesheet()))
 	h.Echo().GET(path+pathScript, asset("text/javascript; charset=utf-8", web.Script()))
 }
@@ -149,9 +154,19 @@ func (x *handler) nonce(c echo.Context) error {
 }
 
 func (x *handler) credential(c echo.Context) error {
+	return x.exchange(c, pathCredential, x.issuer.answer)
+}
+
+func (x *handler) deferred(c echo.Context) error {
+	return x.exchange(c, pathDeferred, x.issuer.answerDeferred)
+}
+
+// exchange answers a request that may be encrypted, of a client with an access
+// token.
+func (x *handler) exchange(c echo.Context, path string, answer func(context.Context, *oauth.Access, message) (*message, error)) error {
 	header := c.Request().Header
 	ctx := c.Request().Context()
-	access, err := x.authorizer.Authenticate(ctx, http.MethodPost, x.endpoint, header.Values("Authorization"), header.Values("DPoP"))
+	access, err := x.authorizer.Authenticate(ctx, http.MethodPost, x.issuer.cfg.ID+path, header.Values("Authorization"), header.Values("DPoP"))
 	if err != nil {
 		return err
 	}
@@ -159,7 +174,7 @@ func (x *handler) credential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	response, err := x.issuer.answer(ctx, access, message{mediaType: mediaType, body: body})
+	response, err := answer(ctx, access, message{mediaType: mediaType, body: body})
 	if err != nil {
 		return err
 	}
@@ -190,7 +205,7 @@ func encodeNotificationError(c echo.Context, err error) {
 }
 
 // encodeError answers at the nonce and credential endpoints (OpenID4VCI 1.0
-// section 8.3.1): its own codes with 400, and those of OAuth for a token that
+// section 8.3.1), and at the deferred credential endpoint (section 9.3): its own codes with 400, and those of OAuth for a token that
 // is not accepted with a challenge (RFC 9449 section 7.1).
 func encodeError(c echo.Context, err error) {
 	encodeAs(c, err, openid4vci.CodeInvalidCredentialRequest)
@@ -239,16 +254,18 @@ type statusAggregation struct {
 	StatusLists []string `json:"status_lists"`
 }
 
-// isAdmin compares digests, so that neither content nor length of the token
-// shows in the time it takes.
-func (x *handler) isAdmin(r *http.Request) bool {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return false
+// admin refuses everybody but the operator. It compares digests, so that neither
+// content nor length of the token shows in the time it takes.
+func (x *handler) admin(c echo.Context) error {
+	if values := c.Request().Header.Values("Authorization"); len(values) == 1 {
+		scheme, token, _ := strings.Cut(values[0], " ")
+		sum := sha256.Sum256([]byte(token))
+		if strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], x.adminToken[:]) == 1 {
+			return nil
+		}
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	sum := sha256.Sum256([]byte(token))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], x.adminToken[:]) == 1
+	c.Response().Header().Set("WWW-Authenticate", "Bearer")
+	return &httpd.Error{Status: http.StatusUnauthorized, Code: ReasonUnauthorized, Description: "the operator's token is needed"}
 }
 
 // asset serves a file that the pages refer to.

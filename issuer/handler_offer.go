@@ -60,9 +60,8 @@ type offerResponse struct {
 }
 
 func (x *handler) makeOffer(c echo.Context) error {
-	if !x.isAdmin(c.Request()) {
-		c.Response().Header().Set("WWW-Authenticate", "Bearer")
-		return &httpd.Error{Status: http.StatusUnauthorized, Code: ReasonUnauthorized, Description: "the operator's token is needed"}
+	if err := x.admin(c); err != nil {
+		return err
 	}
 	var posted offerRequest
 	if err := httpd.JSON(c, &posted); err != nil {

@@ -122,6 +122,7 @@ type Issuer struct {
 	// encryption is of credential requests and responses.
 	encryption    *encryption
 	notifications *notifications
+	deferrals     *deferrals
 	// pseudonymKey is the key of [PseudonymKey].
 	pseudonymKey []byte
 	// parts are the IDs of those that were recorded.
@@ -177,6 +178,10 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	deferrals, err := newDeferrals(cfg.Secret, cfg.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	i := &Issuer{
 		cfg:       cfg,
 		nonces:    n,
@@ -186,6 +191,7 @@ func New(cfg Config) (*Issuer, error) {
 
 		encryption:    encryption,
 		notifications: notifications,
+		deferrals:     deferrals,
 		pseudonymKey:  pseudonymKey,
 	}
 	if i.types, err = typeDocuments(cfg.Configurations); err != nil {

@@ -60,22 +60,22 @@ func (i *Issuer) attestedBy(ctx context.Context, clientID string, proven *openid
 			}
 		}
 	}
-	return i.stillAttested(ctx, proven.Statuses)
+	return i.stillAttested(ctx, proven.Statuses, openid4vci.CodeInvalidProof)
 }
 
 // ErrAttestationStatus says that nobody can say now whether a key attestation is
 // revoked.
 var ErrAttestationStatus = errors.New("the status of a key attestation is unavailable")
 
-// stillAttested refuses keys whose attestation was revoked.
-func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.StatusRef) error {
+// stillAttested refuses keys whose attestation was revoked, with an error code.
+func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.StatusRef, code string) error {
 	for _, ref := range statuses {
 		result, err := i.cfg.KeyAttesters.Status.Check(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrAttestationStatus, err)
 		}
 		if !result.Value.IsValid() {
-			return openid4vci.NewError(openid4vci.CodeInvalidProof, "the key attestation has been revoked")
+			return openid4vci.NewError(code, "the key attestation has been revoked")
 		}
 	}
 	return nil

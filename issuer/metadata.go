@@ -14,10 +14,12 @@ import (
 const (
 	pathNonce        = "/nonce"
 	pathCredential   = "/credential"
+	pathDeferred     = "/deferred-credential"
 	pathNotification = "/notification"
 	pathOffer        = "/offers/:id"
 	pathOfferPage    = "/page" // under that of the offer
 	pathOffers       = "/admin/offers"
+	pathDeferrals    = "/admin/deferred"
 	pathStylesheet   = "/assets/issuer.css"
 	pathScript       = "/assets/issuer.js"
 )
@@ -37,11 +39,14 @@ func (i *Issuer) Metadata() *openid4vci.IssuerMetadata {
 		CredentialEndpoint:   i.cfg.ID + pathCredential,
 		NonceEndpoint:        i.cfg.ID + pathNonce,
 		NotificationEndpoint: i.cfg.ID + pathNotification,
-		RequestEncryption:    i.encryption.request,
-		ResponseEncryption:   i.encryption.response,
-		Batch:                &openid4vci.Batch{Size: i.cfg.BatchSize},
-		Display:              display(i.cfg.Name),
-		Configurations:       map[string]*openid4vci.Configuration{},
+
+		DeferredCredentialEndpoint: i.cfg.ID + pathDeferred,
+
+		RequestEncryption:  i.encryption.request,
+		ResponseEncryption: i.encryption.response,
+		Batch:              &openid4vci.Batch{Size: i.cfg.BatchSize},
+		Display:            display(i.cfg.Name),
+		Configurations:     map[string]*openid4vci.Configuration{},
 	}
 	for n := range i.cfg.Configurations {
 		c := &i.cfg.Configurations[n]

@@ -21,7 +21,17 @@ type Metrics struct {
 	importFailures *prometheus.CounterVec
 	importAge      *prometheus.GaugeVec
 	backlog        *prometheus.GaugeVec
+
+	deferrals *prometheus.CounterVec
 }
+
+// What becomes of deferred credentials, as the metric has it.
+const (
+	deferredBegun    = "begun"
+	deferredApproved = "approved"
+	deferredDenied   = "denied"
+	deferredIssued   = "issued"
+)
 
 // NewMetrics registers the metrics of all issuers of a process. It panics if the
 // registry has them already.
@@ -47,7 +57,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		backlog: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("crl_import_backlog_entries",
 			"Entries that are left of imports that were cut off, by tenant.")), []string{"tenant"}),
 	}
-	registry.MustRegister(m.issued, m.revoked, m.failures, m.age, m.entries, m.importFailures, m.importAge, m.backlog)
+	m.deferrals = prometheus.NewCounterVec(prometheus.CounterOpts(options("deferred_total",
+		"Batches of credentials that were deferred, by tenant and what became of them (begun, approved, denied or issued).")), []string{"tenant", "outcome"})
+	registry.MustRegister(m.issued, m.revoked, m.failures, m.age, m.entries, m.importFailures, m.importAge, m.backlog, m.deferrals)
 	return m
 }
 
@@ -71,6 +83,13 @@ func (m *Metrics) counting(tenant string, format credentials.Format, s Signer) S
 func (m *Metrics) Revoked(tenant, cause string, n int) {
 	if m != nil && n > 0 {
 		m.revoked.WithLabelValues(tenant, cause).Add(float64(n))
+	}
+}
+
+// deferred counts batches that are issued later.
+func (m *Metrics) deferred(tenant, outcome string) {
+	if m != nil {
+		m.deferrals.WithLabelValues(tenant, outcome).Inc()
 	}
 }
 

@@ -91,7 +91,7 @@ func TestBadInput(t *testing.T) {
 			w.authenticate = func(t *testing.T) http.Header {
 				t.Helper()
 				switch {
-				case role == "issuer" && (r.Path == "/credential" || r.Path == "/notification"):
+				case role == "issuer" && (r.Path == "/credential" || r.Path == "/deferred-credential" || r.Path == "/notification"):
 					return http.Header{"Authorization": {"DPoP " + token}, "Dpop": {c.proof(t, dpop.ProofOptions{URL: w.address, AccessToken: token})}}
 				case role == "issuer" && strings.HasPrefix(r.Path, "/admin"):
 					return http.Header{"Authorization": {"Bearer " + d.box.AdminToken}}

@@ -20,6 +20,7 @@ import (
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
+	"github.com/tegata-id/tegata/issuer"
 )
 
 // neighbours are two tenants of each role in one process. They share everything
@@ -111,6 +112,7 @@ func assimilate(t *testing.T, file, role string, ids [2]string, names []string) 
 	}
 	if role == config.RoleIssuer {
 		section["attestation_challenges"] = true // so that there are some to try
+		section["deferred"] = map[string]string{issuer.IdentityDoctype: config.Approval}
 	}
 	if role == config.RoleProvider {
 		section["wallet_name"] = names[0]
@@ -199,6 +201,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		config.RoleIssuer: issuerMatrix(), config.RoleVerifier: verifierMatrix(), config.RoleProvider: providerMatrix(),
 	}
 	maps.Copy(matrix[config.RoleIssuer], signingMatrix())
+	maps.Copy(matrix[config.RoleIssuer], deferredMatrix())
 	t.Run("one browser", n.shareABrowser)
 	t.Run("status", n.statusApart)
 	t.Run("paths that lead astray", n.strayPaths)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/trust"
@@ -78,10 +79,17 @@ func (d *deployment) offer(t *testing.T, configurations ...string) string {
 	return offer.Link
 }
 
-// receive has the person's wallet take credentials in both formats.
+// receive has the person's wallet take credentials in both formats. Where they
+// wait for the operator, it approves them.
 func (d *deployment) receive(t *testing.T, card *jpkitest.Card) *holder.Wallet {
 	t.Helper()
 	w := d.newWallet(t)
+	w.Wait = func(context.Context, time.Duration) error {
+		for _, waits := range d.pending(t) {
+			d.decide(t, waits.ID, "approve")
+		}
+		return nil
+	}
 	held, err := w.AcceptOffer(t.Context(), d.offer(t, "identity_sd_jwt", "identity_mdoc"), citizen{t, d, card})
 	if err != nil {
 		t.Fatal(err)

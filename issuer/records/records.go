@@ -63,6 +63,9 @@ type Allocation struct {
 	// IssuedAt and ValidUntil are those of the credentials, so they hold no
 	// more precision than the credentials do.
 	IssuedAt, ValidUntil time.Time
+	// Deferred is the ID of what the credentials were deferred under, which must
+	// be approved; empty if they were not.
+	Deferred string
 }
 
 // Issued is the row of one credential. It exists before the credential does.
@@ -78,7 +81,8 @@ type Issued struct {
 // the rows are committed and the credentials may be signed.
 //
 // It fails with [ErrGrantUnknown], [ErrGrantRevoked], [ErrGrantExpired],
-// [ErrConfigNotGranted], [ErrGrantExhausted] or [ErrEvidenceRevoked].
+// [ErrConfigNotGranted], [ErrGrantExhausted], [ErrEvidenceRevoked] or
+// [ErrDeferredUnknown].
 func (r *Records) AllocateCredentials(ctx context.Context, tenant string, a Allocation) ([]Issued, error) {
 	if a.Count < 1 || a.ConfigID == "" || a.Type == "" || a.Format == "" || !a.ValidUntil.After(a.IssuedAt) {
 		return nil, errors.New("records: incomplete allocation")
@@ -91,6 +95,11 @@ func (r *Records) AllocateCredentials(ctx context.Context, tenant string, a Allo
 		}
 		if err := r.useGrant(ctx, tx, tenant, a); err != nil {
 			return err
+		}
+		if a.Deferred != "" {
+			if err := takeDeferred(ctx, tx, tenant, a.Deferred); err != nil {
+				return err
+			}
 		}
 		entries, err := r.Lists.Allocate(ctx, tx, tenant, a.Type+"|"+a.Format, a.Count, r.Now())
 		if err != nil {

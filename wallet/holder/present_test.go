@@ -49,7 +49,6 @@ type ask struct {
 	link    openid4vp.RequestLink
 	key     *ecdsa.PrivateKey
 	answers int
-	data    []credentials.TransactionData
 }
 
 func (w *world) ask(query string) *ask {
@@ -123,7 +122,6 @@ func (a *ask) verified() map[string][]*credentials.Verified {
 	}
 	binding := credentials.Binding{
 		Mode: credentials.BindingRedirect, Nonce: a.request.Nonce, ClientID: a.request.ClientID, ResponseURI: a.request.ResponseURI,
-		TransactionData: a.data,
 	}
 	params := posted.Params
 	if posted.JWE != "" {

@@ -226,7 +226,13 @@ type Issuer struct {
 	// KeyAttestations says, by type, what a wallet provider must attest of the
 	// keys that credentials get bound to. Left out, nothing.
 	KeyAttestations map[string]KeyAttestation `yaml:"key_attestations,omitempty"`
+	// Deferred says, by type, what issuance waits for: approval is that of the
+	// operator. Left out, nothing.
+	Deferred map[string]string `yaml:"deferred,omitempty"`
 }
+
+// Approval has the operator approve every issuance.
+const Approval = "approval"
 
 // KeyAttestation lists the values of which a key attestation must have one
 // (OpenID4VCI 1.0 appendix D.2). A list that is left out asks for nothing.
@@ -262,16 +268,25 @@ func (i *Issuer) Configurations() ([]issuer.Configuration, error) {
 		if r, ok := i.KeyAttestations[all[n].Type]; ok {
 			all[n].KeyAttestation = &openid4vci.KeyAttestationsRequired{KeyStorage: r.KeyStorage, UserAuthentication: r.UserAuthentication}
 		}
+		all[n].Approval = i.Deferred[all[n].Type] == Approval
 	}
 	return slices.DeleteFunc(all, func(c issuer.Configuration) bool { return !offered[c.ID] }), nil
 }
 
 // checkTypes refuses types that are not in the catalogue.
 func (i *Issuer) checkTypes(f faults) {
-	for name, r := range i.KeyAttestations {
+	known := func(key, name string) {
 		if !slices.ContainsFunc(issuer.Identity(), func(c issuer.Configuration) bool { return c.Type == name }) {
-			f.add("key_attestations", "there is no type %s", name)
+			f.add(key, "there is no type %s", name)
 		}
+	}
+	for name, wait := range i.Deferred {
+		if known("deferred", name); wait != Approval {
+			f.add("deferred", "the only thing that a type can wait for is %s", Approval)
+		}
+	}
+	for name, r := range i.KeyAttestations {
+		known("key_attestations", name)
 		if r.KeyStorage != nil && len(r.KeyStorage) == 0 || r.UserAuthentication != nil && len(r.UserAuthentication) == 0 {
 			f.add("key_attestations", "an empty list accepts nothing; leave it out to ask for nothing")
 		}

@@ -72,6 +72,8 @@ func TestConfigFaults(t *testing.T) {
 		{"cascade for a reason that is none", "batch_size: 10", "batch_size: 10\n  cascade: {'urn:tegata:identity:jp:1': {stand: [moved]}}", "issuer.cascade"},
 		{"key attestations for a type that is none", "batch_size: 10", "batch_size: 10\n  key_attestations: {'urn:other': {}}", "issuer.key_attestations"},
 		{"key attestations of no level", "batch_size: 10", "batch_size: 10\n  key_attestations: {'urn:tegata:identity:jp:1': {key_storage: []}}", "issuer.key_attestations"},
+		{"deferral of a type that is none", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:other': approval}", "issuer.deferred"},
+		{"deferral until nobody knows", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:tegata:identity:jp:1': later}", "issuer.deferred"},
 		{"OpenID provider in clear", "issuer: https://auth-and-sign", "issuer: http://auth-and-sign", "openid.issuer"},
 		{"OpenID provider without a client", "    client_id: RP00000001\n", "", "openid.client_id"},
 		{"OpenID provider without a key", "    openid: {key_file: keys/openid.key.pem, chain_file: keys/openid.chain.pem}\n", "", "keys.openid"},

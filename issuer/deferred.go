@@ -1,0 +1,229 @@
+package issuer
+
+import (
+	"context"
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/issuer/records"
+)
+
+// deferredInterval is how long wallets are asked to wait before they come again.
+const deferredInterval = time.Minute
+
+// A transaction_id is a handle, by which the deferred credentials are found, and
+// behind it the key that opens what was sealed there. The database has a keyed
+// hash of the first and nothing of the second.
+const (
+	deferredHandle = 16
+	deferredKey    = 32
+)
+
+// deferrals makes and opens transaction_id values.
+type deferrals struct {
+	macKey []byte
+	tenant string
+}
+
+// batch is what credentials are to be bound to. It is all that is kept of a
+// credential request.
+type batch struct {
+	Keys []jose.JWK `json:"keys"`
+	// Statuses are those of the key attestations.
+	Statuses []credentials.StatusRef `json:"statuses,omitempty"`
+}
+
+func newDeferrals(secret []byte, tenant string) (*deferrals, error) {
+	key, err := DeriveKey(secret, tenant, "deferred")
+	if err != nil {
+		return nil, err
+	}
+	return &deferrals{macKey: key, tenant: tenant}, nil
+}
+
+// seal returns a new transaction_id with what is put down under it.
+func (d *deferrals) seal(b batch) (transactionID, id string, sealed []byte, err error) {
+	secret := make([]byte, deferredHandle+deferredKey)
+	_, _ = rand.Read(secret) // never fails
+	id = d.id(secret)
+	aead, err := deferredAEAD(secret)
+	if err != nil {
+		return "", "", nil, err
+	}
+	plain, err := json.Marshal(b)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return jose.EncodeBase64(secret), id, aead.Seal(nil, nil, plain, d.associated(id)), nil
+}
+
+// parse returns the ID in the database of a transaction_id.
+func (d *deferrals) parse(transactionID string) (id string, secret []byte, ok bool) {
+	secret, err := jose.DecodeBase64(transactionID)
+	if err != nil || len(secret) != deferredHandle+deferredKey {
+		return "", nil, false
+	}
+	return d.id(secret), secret, true
+}
+
+// open is the reverse of seal.
+func (d *deferrals) open(id string, secret, sealed []byte) (b batch, err error) {
+	aead, err := deferredAEAD(secret)
+	if err != nil {
+		return b, err
+	}
+	plain, err := aead.Open(nil, nil, sealed, d.associated(id))
+	if err != nil {
+		return b, errNoTransaction()
+	}
+	return b, json.Unmarshal(plain, &b)
+}
+
+func (d *deferrals) id(secret []byte) string {
+	mac := hmac.New(sha256.New, d.macKey)
+	mac.Write(secret[:deferredHandle])
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func (d *deferrals) associated(id string) []byte {
+	return []byte("tegata deferred v1\x00" + d.tenant + "\x00" + id)
+}
+
+func deferredAEAD(secret []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(secret[deferredHandle:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func errNoTransaction() error {
+	return openid4vci.NewError(openid4vci.CodeInvalidTransactionID, "the transaction_id is unknown, was used, or belongs to another access token")
+}
+
+// postpone puts credentials down that are issued later (OpenID4VCI 1.0 section
+// 8.3). What is known of the person stays in the access token and in whatever
+// refreshes it.
+func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configuration, proven *openid4vci.VerifiedProofs) (*openid4vci.CredentialResponse, error) {
+	b := batch{Statuses: proven.Statuses}
+	for _, key := range proven.Keys {
+		jwk, err := jose.NewJWK(key)
+		if err != nil {
+			return nil, err
+		}
+		b.Keys = append(b.Keys, *jwk)
+	}
+	transactionID, id, sealed, err := i.deferrals.seal(b)
+	if err != nil {
+		return nil, err
+	}
+	err = i.cfg.Records.Defer(ctx, i.cfg.Tenant, records.Deferred{
+		ID: id, GrantID: access.GrantID, ConfigID: c.ID, Count: len(b.Keys), State: records.DeferredPending, Sealed: sealed,
+	})
+	if err != nil {
+		return nil, allocationError(err)
+	}
+	i.cfg.Metrics.deferred(i.cfg.Tenant, deferredBegun)
+	return waiting(transactionID), nil
+}
+
+func waiting(transactionID string) *openid4vci.CredentialResponse {
+	return &openid4vci.CredentialResponse{TransactionID: transactionID, Interval: deferredInterval.Seconds()}
+}
+
+// collect answers a deferred credential request (section 9): with the credentials
+// once they are approved, with 202 until then. The access token can be another
+// than that of the credential request, if it comes from the same consent. Whether
+// certificate and key attestation still hold is asked once more.
+func (i *Issuer) collect(ctx context.Context, access *oauth.Access, request *openid4vci.DeferredRequest) (*openid4vci.CredentialResponse, error) {
+	id, secret, ok := i.deferrals.parse(request.TransactionID)
+	if !ok {
+		return nil, errNoTransaction()
+	}
+	deferred, err := i.cfg.Records.FindDeferred(ctx, i.cfg.Tenant, access.GrantID, id)
+	switch {
+	case errors.Is(err, records.ErrDeferredUnknown):
+		return nil, errNoTransaction()
+	case err != nil:
+		return nil, fmt.Errorf("%w: deferred: %w", database.ErrUnavailable, err)
+	}
+	c, known := i.configuration(deferred.ConfigID)
+	switch {
+	case deferred.State == records.DeferredDenied:
+		return nil, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the issuer has decided against these credentials")
+	case !known || !slices.Contains(access.Configurations, c.ID):
+		return nil, errNoTransaction()
+	case deferred.State == records.DeferredPending:
+		return waiting(request.TransactionID), nil
+	}
+	b, err := i.deferrals.open(id, secret, deferred.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	response, err := i.finish(ctx, access, c, b, id)
+	if err == nil {
+		i.cfg.Metrics.deferred(i.cfg.Tenant, deferredIssued)
+	}
+	return response, err
+}
+
+// finish issues what was approved, unless what it rests on has ended since.
+func (i *Issuer) finish(ctx context.Context, access *oauth.Access, c *Configuration, b batch, id string) (*openid4vci.CredentialResponse, error) {
+	cert, err := access.Evidence.OnCertificate()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := i.signer(c, cert)
+	if err != nil {
+		return nil, err
+	}
+	holderKeys := make([]crypto.PublicKey, len(b.Keys))
+	for n := range b.Keys {
+		if holderKeys[n], err = b.Keys[n].VerificationKey(); err != nil {
+			return nil, err
+		}
+	}
+	if err := i.stillAttested(ctx, b.Statuses, openid4vci.CodeCredentialRequestDenied); err != nil {
+		return nil, err
+	}
+	if err := i.stillGood(ctx, cert); err != nil {
+		return nil, err
+	}
+	return i.deliver(ctx, access, c, signer, holderKeys, id)
+}
+
+// Deferred lists what waits for the operator's approval, oldest first, at most
+// a hundred.
+func (i *Issuer) Deferred(ctx context.Context) ([]records.Deferred, error) {
+	return i.cfg.Records.PendingDeferred(ctx, i.cfg.Tenant, 100)
+}
+
+// Decide approves or denies what waits under an ID. Errors wrap
+// [records.ErrDeferredUnknown], [records.ErrDeferredDecided], or say that the
+// database is away.
+func (i *Issuer) Decide(ctx context.Context, id string, approve bool) error {
+	if err := i.cfg.Records.DecideDeferred(ctx, i.cfg.Tenant, id, approve); err != nil {
+		return err
+	}
+	outcome := deferredDenied
+	if approve {
+		outcome = deferredApproved
+	}
+	i.cfg.Metrics.deferred(i.cfg.Tenant, outcome)
+	return nil
+}
