@@ -307,12 +307,17 @@ func preAuthorize(t *testing.T, w *webWallet, configurations ...string) error {
 
 func (w *webWallet) token(t *testing.T, form oauth.Params) error {
 	t.Helper()
+	_, err := w.tokenResponse(t, form)
+	return err
+}
+
+func (w *webWallet) dpopProof(t *testing.T) string {
+	t.Helper()
 	proof, err := dpop.Sign(dpop.ProofOptions{Method: "POST", URL: reuseIssuer + "/token", Now: w.now()}, w.dpop)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.server.Token(t.Context(), reuseIssuer+"/token", oauth.ClientHeaders{DPoP: []string{proof}}, form)
-	return err
+	return proof
 }
 
 // TestMetadataAuthMethods says what is configured and nothing else.

@@ -120,7 +120,7 @@ func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpop
 func (s *Server) narrow(wallet *Wallet, access *Access, form Params) error {
 	access.Configurations = slices.DeleteFunc(slices.Clone(access.Configurations), func(id string) bool { return !wallet.mayHave(id) })
 	if len(access.Configurations) == 0 {
-		return refuse(openid4vci.CodeUnauthorizedClient, "the wallet is not registered for what was offered", nil)
+		return refuse(openid4vci.CodeUnauthorizedClient, "the wallet is not registered for what was offered or agreed to", nil)
 	}
 	if !form.Has("authorization_details") {
 		return nil
@@ -131,7 +131,7 @@ func (s *Server) narrow(wallet *Wallet, access *Access, form Params) error {
 	}
 	for _, id := range ids {
 		if !slices.Contains(access.Configurations, id) {
-			return refuse(openid4vci.CodeInvalidAuthorizationDetails, "the offer does not include what is requested", nil)
+			return refuse(openid4vci.CodeInvalidAuthorizationDetails, "more is requested than was offered or agreed to", nil)
 		}
 	}
 	slices.Sort(ids)

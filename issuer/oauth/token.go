@@ -122,6 +122,13 @@ func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey strin
 		Evidence:       c.Evidence,
 		Person:         c.Person,
 	}
+	wallet, err := s.registered(client.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.narrow(wallet, &access, form); err != nil {
+		return nil, err
+	}
 	return s.redeem(ctx, access, func(token string) error {
 		c.Used, c.Token = true, token
 		return s.codes.Swap(ctx, secret, version, c)
