@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -19,6 +20,7 @@ const walletUsage = `usage:
   tegata wallet show    --config FILE ID     the claims of one credential
   tegata wallet forget  --config FILE ID     delete a credential with its keys
   tegata wallet log     --config FILE        what was done, with whom (--delete deletes it)
+  tegata wallet serve   --config FILE        the wallet's pages, on this machine
   tegata wallet export  --config FILE        credentials and log without keys, to standard output
   tegata wallet import  --config FILE        an export from standard input
 `
@@ -76,6 +78,8 @@ func walletCommand(name, argument string, remove bool) (run func(context.Context
 			}
 			return c.Log(ctx)
 		}, false
+	case "serve":
+		return serveWallet, false
 	case "export":
 		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Vault.Export(ctx, c.Out) }, false
 	case "import":
@@ -94,5 +98,13 @@ func withWallet(file string, use func(*walletapp.Console) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
-	return use(&walletapp.Console{App: app, Out: os.Stdout, In: bufio.NewReader(os.Stdin)})
+	return use(&walletapp.Console{App: app, Config: c, Out: os.Stdout, In: bufio.NewReader(os.Stdin)})
+}
+
+func serveWallet(ctx context.Context, c *walletapp.Console) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if c.Config.Web != nil {
+		fmt.Println(c.Config.Web.Origin + "/")
+	}
+	return walletapp.Serve(ctx, c.App, c.Config.Web, log)
 }

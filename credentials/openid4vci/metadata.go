@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -89,6 +90,25 @@ type Display struct {
 	BackgroundColor string `json:"background_color,omitempty"`
 	BackgroundImage *Image `json:"background_image,omitempty"`
 	TextColor       string `json:"text_color,omitempty"`
+}
+
+// DisplayName returns the name in a language (the first part of a tag of BCP 47),
+// else the first name, else the fallback.
+func DisplayName(display []Display, language, fallback string) string {
+	name := ""
+	for _, d := range display {
+		tag, _, _ := strings.Cut(d.Locale, "-")
+		if strings.EqualFold(tag, language) && d.Name != "" {
+			return d.Name
+		}
+		if name == "" {
+			name = d.Name
+		}
+	}
+	if name == "" {
+		return fallback
+	}
+	return name
 }
 
 // Image is a picture by its URI, whose scheme can be https or data.

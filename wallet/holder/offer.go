@@ -69,6 +69,15 @@ func (o *Offer) Configurations() map[string]*openid4vci.Configuration {
 	return out
 }
 
+// TxCode describes the transaction code that [Offer.Accept] will ask for, nil if
+// there is none.
+func (o *Offer) TxCode() *openid4vci.TxCode {
+	if grant := o.issuance.preAuthorized(); grant != nil {
+		return grant.TxCode
+	}
+	return nil
+}
+
 // Accept takes the offer through the authorization code flow, or the
 // pre-authorized code flow if the offer has only that, and stores what was
 // issued: all that the authorization server granted, or nothing. What comes back

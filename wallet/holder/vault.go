@@ -74,6 +74,34 @@ func copyValue(v credentials.Value) credentials.Value {
 	return v
 }
 
+// Batch is what came together: copies that differ in key alone.
+type Batch struct {
+	// Held is one of the copies.
+	*Held
+	// Copies is how many there are, Unused how many were never shown.
+	Copies, Unused int
+}
+
+// Batches groups what a vault lists, newest first.
+func Batches(held []*Held) []Batch {
+	var out []Batch
+	at := map[string]int{}
+	for _, h := range held {
+		n, known := at[h.Batch]
+		if !known {
+			n = len(out)
+			at[h.Batch] = n
+			out = append(out, Batch{Held: h})
+		}
+		out[n].Copies++
+		if h.Uses == 0 {
+			out[n].Unused++
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
 // ErrNotHeld says that the vault has nothing of a batch.
 var ErrNotHeld = errors.New("no such credential")
 

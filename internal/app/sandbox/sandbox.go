@@ -84,7 +84,7 @@ type authorities struct {
 func New(dir string, o Options) (*Sandbox, error) {
 	s := &Sandbox{Dir: dir, ConfigFile: filepath.Join(dir, "tegata.yaml"), WalletFile: filepath.Join(dir, "wallet.yaml")}
 	var addresses []string
-	for range 3 {
+	for range 4 {
 		address, err := loopback.Address()
 		if err != nil {
 			return nil, err
@@ -103,18 +103,23 @@ func New(dir string, o Options) (*Sandbox, error) {
 	}
 	s.VerifierAnchor = cas.access.Anchor()
 	w := &writer{dir: dir}
-	s.cas, s.config = cas, s.write(w, cas, addresses, o)
+	s.cas, s.config = cas, s.write(w, cas, addresses[:3], o)
 	w.yaml("tegata.yaml", s.config)
-	w.yaml("wallet.yaml", s.wallet(w))
+	w.yaml("wallet.yaml", s.wallet(w, addresses[3]))
 	return s, w.err
 }
 
 // wallet returns the configuration of a wallet that trusts the sandbox.
-func (s *Sandbox) wallet(w *writer) *walletapp.Config {
+func (s *Sandbox) wallet(w *writer, address string) *walletapp.Config {
+	tls := w.key("tls-wallet", must(w, s.cas.tls.IssueTLS, trusttest.LeafOptions{DNSNames: []string{"localhost", "127.0.0.1"}}))
+	if w.err != nil {
+		return nil
+	}
 	return &walletapp.Config{
 		Mode:  config.ModeTest,
 		Vault: w.path("wallet.vault"), PassphraseFile: w.secret("wallet.passphrase"),
-		Provider: s.Provider, RedirectURI: "https://wallet.example/callback", BatchSize: 4,
+		Provider: s.Provider, RedirectURI: "https://" + address + "/callback", BatchSize: 4,
+		Web:       &walletapp.Web{Listen: address, Origin: "https://" + address, KeyFile: tls[0].Key, ChainFile: tls[0].Chain},
 		Issuers:   s.config.Verifier.Issuers,
 		Verifiers: []config.Anchor{{File: w.certificate("access-ca", s.cas.access.Certificate)}},
 		Outbound:  s.config.Outbound,

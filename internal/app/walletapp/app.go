@@ -186,33 +186,14 @@ func types(held []*holder.Held) []string {
 	return out
 }
 
-// Batch is what came together: copies that differ in key alone.
-type Batch struct {
-	*holder.Held
-	// Copies is how many there are, Unused how many were never shown.
-	Copies, Unused int
-}
+// Now is the wallet's clock.
+func (a *App) Now() time.Time { return a.wallet.Now() }
 
-// Batches returns what the wallet holds, newest first.
-func (a *App) Batches(ctx context.Context) ([]Batch, error) {
-	all, err := a.Vault.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []Batch
-	at := map[string]int{}
-	for _, h := range all {
-		n, known := at[h.Batch]
-		if !known {
-			n = len(out)
-			at[h.Batch] = n
-			out = append(out, Batch{Held: h})
-		}
-		out[n].Copies++
-		if h.Uses == 0 {
-			out[n].Unused++
-		}
-	}
-	slices.Reverse(out)
-	return out, nil
-}
+// List returns all copies that the wallet holds.
+func (a *App) List(ctx context.Context) ([]*holder.Held, error) { return a.Vault.List(ctx) }
+
+// Log returns the activity log.
+func (a *App) Log(ctx context.Context) ([]vault.Entry, error) { return a.Vault.Log(ctx) }
+
+// DeleteLog deletes the activity log.
+func (a *App) DeleteLog(ctx context.Context) error { return a.Vault.DeleteLog(ctx) }

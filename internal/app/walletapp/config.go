@@ -7,10 +7,12 @@ package walletapp
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/wallet/web"
 )
 
 // Config is the wallet's configuration file. Paths are relative to its folder.
@@ -35,6 +37,20 @@ type Config struct {
 	// refused.
 	Metadata []config.Anchor `yaml:"metadata_anchors,omitempty"`
 	Outbound config.Outbound `yaml:"outbound,omitempty"`
+	// Web, if set, is where the wallet's pages are.
+	Web *Web `yaml:"web,omitempty"`
+}
+
+// Web configures the wallet's pages. Whoever can open them has the wallet in
+// hand, so they are for this machine alone.
+type Web struct {
+	// Listen is a host and port on loopback.
+	Listen string `yaml:"listen"`
+	// Origin is how browsers know the pages: https://127.0.0.1:7443.
+	Origin string `yaml:"origin"`
+	// KeyFile and ChainFile are the server's TLS key and certificates.
+	KeyFile   string `yaml:"tls_key_file"`
+	ChainFile string `yaml:"tls_chain_file"`
 }
 
 // errProduction is the answer to any other mode.
@@ -47,6 +63,9 @@ func Load(file string) (*Config, error) {
 		return nil, err
 	}
 	config.Relative(filepath.Dir(file), &c.Vault, &c.PassphraseFile, &c.Outbound.Roots)
+	if c.Web != nil {
+		config.Relative(filepath.Dir(file), &c.Web.KeyFile, &c.Web.ChainFile)
+	}
 	for _, anchors := range [][]config.Anchor{c.Issuers, c.Verifiers, c.Metadata} {
 		for n := range anchors {
 			config.Relative(filepath.Dir(file), &anchors[n].File)
@@ -75,7 +94,19 @@ func (c *Config) validate() error {
 	need(c.BatchSize >= 0 && c.BatchSize <= 100, "batch_size: must be from 1 to 100")
 	need(len(c.Issuers) > 0, "issuer_anchors: at least one is needed")
 	need(len(c.Verifiers) > 0, "verifier_anchors: at least one is needed")
+	if c.Web != nil {
+		need(onLoopback(c.Web.Listen), "web.listen: must be an address on loopback")
+		need(https(c.Web.Origin), "web.origin: must be an https URL")
+		need(c.RedirectURI == c.Web.Origin+web.PathCallback, "redirect_uri: must be web.origin with "+web.PathCallback)
+		need(c.Web.KeyFile != "" && c.Web.ChainFile != "", "web: tls_key_file and tls_chain_file are needed")
+	}
 	return errors.Join(list...)
+}
+
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func https(raw string) bool {

@@ -19,9 +19,10 @@ import (
 // Console is the wallet at a terminal: it writes questions and results to Out
 // and reads the person's answers, a line each, from In.
 type Console struct {
-	App *App
-	Out io.Writer
-	In  *bufio.Reader
+	App    *App
+	Config *Config
+	Out    io.Writer
+	In     *bufio.Reader
 }
 
 // errNo says that the person did not agree.
@@ -51,12 +52,12 @@ func (c *Console) Receive(ctx context.Context, link string) error {
 		return err
 	}
 	issuer := offer.Issuer()
-	c.printf("%s (%s) offers:\n", displayName(issuer.Display, issuer.CredentialIssuer), issuer.CredentialIssuer)
+	c.printf("%s (%s) offers:\n", openid4vci.DisplayName(issuer.Display, "ja", issuer.CredentialIssuer), issuer.CredentialIssuer)
 	offered := offer.Configurations()
 	for _, id := range slices.Sorted(maps.Keys(offered)) {
 		name := id
 		if m := offered[id].Metadata; m != nil {
-			name = displayName(m.Display, id)
+			name = openid4vci.DisplayName(m.Display, "ja", id)
 		}
 		c.printf("  %s (%s, %s)\n", name, id, offered[id].Format)
 	}
@@ -79,19 +80,6 @@ func batchIDs(held []*holder.Held) []string {
 		out = append(out, h.Batch)
 	}
 	return out
-}
-
-// displayName prefers Japanese, as the pages do.
-func displayName(display []openid4vci.Display, fallback string) string {
-	for _, d := range display {
-		if strings.HasPrefix(d.Locale, "ja") && d.Name != "" {
-			return d.Name
-		}
-	}
-	if len(display) > 0 && display[0].Name != "" {
-		return display[0].Name
-	}
-	return fallback
 }
 
 // Authorize implements [holder.UserAgent]: the person opens the address in a
@@ -153,11 +141,11 @@ func (c *Console) describe(ask holder.Ask) {
 
 // List prints what the wallet holds.
 func (c *Console) List(ctx context.Context) error {
-	batches, err := c.App.Batches(ctx)
+	held, err := c.App.List(ctx)
 	if err != nil {
 		return err
 	}
-	for _, b := range batches {
+	for _, b := range holder.Batches(held) {
 		c.printf("%s  %s  %s  from %s  until %s  %d copies, %d never shown\n",
 			b.Batch, b.Format, b.Type, b.Issuer, b.ValidUntil.Format("2006-01-02"), b.Copies, b.Unused)
 	}
@@ -193,7 +181,7 @@ func indented(claims credentials.Object) (string, error) {
 
 // Log prints the activity log.
 func (c *Console) Log(ctx context.Context) error {
-	entries, err := c.App.Vault.Log(ctx)
+	entries, err := c.App.Log(ctx)
 	if err != nil {
 		return err
 	}
