@@ -37,8 +37,10 @@ type Draft struct {
 	Issuer string
 	// Claims are the claims about the subject. Every claim of an SD-JWT VC
 	// becomes selectively disclosable, nested members and array elements
-	// included.
+	// included, except for those named in Always, which are signed as they are.
+	// An mdoc has no such claims.
 	Claims Object
+	Always []string
 	// HolderKey is the public key the credential is bound to.
 	HolderKey crypto.PublicKey
 	// SignedAt, ValidFrom and ValidUntil have whole seconds. SignedAt is iat

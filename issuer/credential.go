@@ -156,6 +156,10 @@ func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) erro
 // drafts counts the batch, commits it, and returns what is to be signed, with the
 // ID of the first row.
 func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey, deferred string) (drafts []credentials.Draft, first string, err error) {
+	claims, err := c.claims(access.Evidence.Kind, access.Person, i.today())
+	if err != nil {
+		return nil, "", openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "what is known of the person is not what this credential needs")
+	}
 	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
 		GrantID:    access.GrantID,
 		ConfigID:   c.ID,
@@ -169,17 +173,19 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 	if err != nil {
 		return nil, "", allocationError(err)
 	}
-	claims := c.Map(access.Person, credentials.DateOf(i.cfg.Now(), japan))
 	drafts = make([]credentials.Draft, len(issued))
 	for n, row := range issued {
 		drafts[n] = credentials.Draft{
 			Type:       c.Type,
 			Claims:     claims,
+			Always:     c.always(),
 			HolderKey:  holderKeys[n],
 			SignedAt:   s.begins,
 			ValidFrom:  s.begins,
 			ValidUntil: s.ends,
-			Status:     &credentials.StatusRef{URI: i.StatusListURI(row.ListID), Index: row.Index},
+		}
+		if !c.NoStatus {
+			drafts[n].Status = &credentials.StatusRef{URI: i.StatusListURI(row.ListID), Index: row.Index}
 		}
 	}
 	return drafts, issued[0].ID, nil

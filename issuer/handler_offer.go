@@ -13,6 +13,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/issuer/catalogue"
 	"github.com/tegata-id/tegata/issuer/source"
 )
 
@@ -77,7 +78,7 @@ func (x *handler) makeOffer(c echo.Context) error {
 		return badOffer(ReasonUnknownConfiguration, "name credential configurations of this issuer, each once")
 	case errors.Is(err, ErrTxCodeLength):
 		return badOffer(httpd.CodeInvalidRequest, txCodeLength)
-	case errors.Is(err, source.ErrUnusable):
+	case errors.Is(err, source.ErrUnusable), errors.Is(err, source.ErrAmbiguous), errors.Is(err, catalogue.ErrIncomplete):
 		return badOffer(ReasonUnusablePerson, err.Error())
 	case err != nil:
 		return httpd.Unavailable(err)

@@ -7,8 +7,35 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/issuer/catalogue"
 	"github.com/tegata-id/tegata/issuer/source"
 )
+
+const isoNamespace = "org.iso.23220.1"
+
+// Identity returns the configurations of the flagship type.
+func Identity() []Configuration {
+	types, err := catalogue.Shipped()
+	if err != nil {
+		panic(err)
+	}
+	for _, t := range types {
+		if t.ID == "identity" {
+			return Configure(t, "手形市", "Tegata City")
+		}
+	}
+	panic("there is no type identity")
+}
+
+// mapped returns the claims of the n-th configuration of the flagship type.
+func mapped(t *testing.T, n int, p *source.Person, day credentials.FullDate) credentials.Object {
+	t.Helper()
+	claims, err := Identity()[n].Map(p, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
 
 var birthday18 = credentials.FullDate{Year: 2026, Month: time.November, Day: 23}
 
@@ -26,8 +53,8 @@ func TestIdentityClaims(t *testing.T) {
 	unknownDate := young()
 	unknownDate.BirthDate = nil
 	for name, person := range map[string]*source.Person{"ordinary": young(), "unknown birth date": unknownDate} {
-		for _, c := range Identity() {
-			claims := c.Map(person, birthday18)
+		for n, c := range Identity() {
+			claims := mapped(t, n, person, birthday18)
 			described := 0
 			for _, claim := range c.Claims {
 				values, _ := claim.Path.Select(claims)
@@ -59,11 +86,11 @@ func TestIdentityAges(t *testing.T) {
 	t.Parallel()
 	before := credentials.FullDate{Year: 2026, Month: time.November, Day: 22}
 	for day, adult := range map[credentials.FullDate]bool{before: false, birthday18: true} {
-		sdjwt := identitySDJWT(young(), day)
+		sdjwt := mapped(t, 0, young(), day)
 		if got := sdjwt["age_equal_or_over"].(credentials.Object)["18"]; got != credentials.Bool(adult) {
 			t.Errorf("%s: SD-JWT VC says %v", day, got)
 		}
-		mdoc := identityMdoc(young(), day)
+		mdoc := mapped(t, 1, young(), day)
 		if got := mdoc[isoNamespace].(credentials.Object)["age_over_18"]; got != credentials.Bool(adult) {
 			t.Errorf("%s: mdoc says %v", day, got)
 		}
@@ -72,10 +99,10 @@ func TestIdentityAges(t *testing.T) {
 	person := young()
 	person.BirthDate = nil
 	want := credentials.Object{"sex": credentials.Int(2)}
-	if diff := cmp.Diff(want, identityMdoc(person, birthday18)[isoNamespace]); diff != "" {
+	if diff := cmp.Diff(want, mapped(t, 1, person, birthday18)[isoNamespace]); diff != "" {
 		t.Error(diff)
 	}
-	if _, ok := identitySDJWT(person, birthday18)["age_equal_or_over"]; ok {
+	if _, ok := mapped(t, 0, person, birthday18)["age_equal_or_over"]; ok {
 		t.Error("an age without a birth date")
 	}
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
+	"github.com/tegata-id/tegata/issuer/source"
 )
 
 // Signer turns drafts of one format into credentials as they go over the wire.
@@ -60,7 +61,9 @@ type Config struct {
 	// Name is what wallets show.
 	Name           []Text
 	Configurations []Configuration
-	Signers        map[credentials.Format]Signer
+	// Registers are those that the configurations take claims from.
+	Registers source.Registers
+	Signers   map[credentials.Format]Signer
 	// MetadataKeys, if set, sign the metadata for those who ask for it signed.
 	MetadataKeys *keys.Ring
 	Sessions     *session.Store
@@ -148,6 +151,11 @@ func New(cfg Config) (*Issuer, error) {
 		}
 		if c.KeyAttestation != nil && cfg.KeyAttesters == nil {
 			return nil, fmt.Errorf("nobody is trusted to attest keys for configuration %s", c.ID)
+		}
+		for register := range c.Registers {
+			if cfg.Registers[register] == nil {
+				return nil, fmt.Errorf("no register %s for configuration %s", register, c.ID)
+			}
 		}
 	}
 	nonceKey, err := DeriveKey(cfg.Secret, cfg.Tenant, "c_nonce")

@@ -48,10 +48,14 @@ func validUntil(now time.Time, longest time.Duration, limits ...time.Time) (time
 // signed, or with the signer, which everybody shares. If the certificate ends
 // before that, there is no end that tells nothing.
 func (i *Issuer) ends(c *Configuration, now, signer time.Time, certificate ...time.Time) (time.Time, error) {
-	if !c.Cascade.None {
-		return validUntil(now, i.cfg.MaxValidity, append(certificate, signer)...)
+	longest := i.cfg.MaxValidity
+	if c.MaxValidity != 0 {
+		longest = min(longest, c.MaxValidity)
 	}
-	end := now.UTC().Truncate(time.Hour).Add(min(uncascadedLife, i.cfg.MaxValidity))
+	if !c.Cascade.None {
+		return validUntil(now, longest, append(certificate, signer)...)
+	}
+	end := now.UTC().Truncate(time.Hour).Add(min(uncascadedLife, longest))
 	if signer.Before(end) {
 		end = signer.UTC().Truncate(time.Hour)
 	}

@@ -79,7 +79,7 @@ func (i *Issuer) describe(c *Configuration) *openid4vci.Configuration {
 		Format:     c.Format,
 		Scope:      c.Scope,
 		ProofTypes: i.proofTypes(c),
-		Metadata:   &openid4vci.CredentialMetadata{Display: display(c.Name)},
+		Metadata:   &openid4vci.CredentialMetadata{Display: c.display(), ReusePolicy: c.ReusePolicy},
 	}
 	switch c.Format {
 	case credentials.FormatMdoc:
@@ -97,6 +97,22 @@ func (i *Issuer) describe(c *Configuration) *openid4vci.Configuration {
 		})
 	}
 	return m
+}
+
+// display shows the credential in each language.
+func (c *Configuration) display() []openid4vci.Display {
+	out := display(c.Name)
+	for i := range out {
+		d := &out[i]
+		d.Logo, d.BackgroundImage = c.Look.Logo, c.Look.BackgroundImage
+		d.BackgroundColor, d.TextColor = c.Look.BackgroundColor, c.Look.TextColor
+		for _, t := range c.Look.Description {
+			if t.Locale == d.Locale {
+				d.Description = t.Text
+			}
+		}
+	}
+	return out
 }
 
 func display(texts []Text) []openid4vci.Display {

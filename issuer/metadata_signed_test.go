@@ -57,7 +57,7 @@ func newMetadataWorld(t *testing.T) *metadataWorld {
 	w.issuer = &Issuer{
 		encryption: encryption,
 		cfg: Config{
-			ID: "https://issuer.example", Name: labels("手形市", "Tegata City"), Configurations: Identity(), BatchSize: 2,
+			ID: "https://issuer.example", Name: []Text{{"ja", "手形市"}, {"en", "Tegata City"}}, Configurations: Identity(), BatchSize: 2,
 			Now: func() time.Time { return w.now },
 		},
 		signedMetadata: &signedMetadata{keys: ring},

@@ -24,8 +24,10 @@ func (c *Configuration) TypeMetadata() *sdjwt.TypeMetadata {
 		}
 	}
 	for _, claim := range c.Claims {
-		// Whatever is signed in an SD-JWT VC is selectively disclosable.
 		described := sdjwt.ClaimMetadata{Path: claim.Path, Mandatory: claim.Mandatory, Disclosure: sdjwt.SDAlways}
+		if claim.Always {
+			described.Disclosure = sdjwt.SDNever
+		}
 		for _, t := range claim.Name {
 			described.Display = append(described.Display, sdjwt.ClaimDisplay{Locale: t.Locale, Label: t.Text})
 		}

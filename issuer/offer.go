@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/issuer/evidence"
@@ -85,7 +84,8 @@ type Offered struct {
 // by others (section 13.6.1).
 //
 // Errors are [ErrUnknownConfiguration], [ErrTxCodeLength], those that wrap
-// source.ErrUnusable, and those of the session store.
+// source.ErrUnusable, source.ErrAmbiguous, source.ErrUnavailable or
+// [catalogue.ErrIncomplete], and those of the session store.
 func (i *Issuer) Offer(ctx context.Context, codes PreAuthorizer, r OfferRequest) (*Offered, error) {
 	if err := i.checkOffered(r.Configurations); err != nil {
 		return nil, err
@@ -156,15 +156,19 @@ func (i *Issuer) preAuthorize(ctx context.Context, codes PreAuthorizer, r OfferR
 		return ErrTxCodeLength
 	}
 	now := i.cfg.Now()
-	person, err := source.Stated(*r.Person, credentials.DateOf(now, japan))
+	vouched := evidence.BackOffice(now)
+	person, err := source.Stated(*r.Person, i.today())
 	if err != nil {
+		return err
+	}
+	if person, err = i.complete(ctx, vouched, person, r.Configurations); err != nil {
 		return err
 	}
 	if o.TxCode, err = digits(r.TxCodeLength); err != nil {
 		return err
 	}
 	code, expires, err := codes.PreAuthorize(ctx, oauth.PreAuthorization{
-		Configurations: r.Configurations, Evidence: evidence.BackOffice(now), Person: person, TxCode: o.TxCode,
+		Configurations: r.Configurations, Evidence: vouched, Person: person, TxCode: o.TxCode,
 	})
 	if err != nil {
 		return err

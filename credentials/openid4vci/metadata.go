@@ -191,6 +191,9 @@ type KeyAttestationsRequired struct {
 type CredentialMetadata struct {
 	Display []Display          `json:"display,omitempty"`
 	Claims  []ClaimDescription `json:"claims,omitempty"`
+	// ReusePolicy is nil if credentials may be shown as often as the wallet
+	// likes.
+	ReusePolicy *ReusePolicy `json:"credential_reuse_policy,omitempty"`
 }
 
 // ClaimDescription describes a claim of a credential (appendix B). Display is
@@ -247,4 +250,26 @@ func (m *IssuerMetadata) Configuration(id string) (*Configuration, error) {
 		return nil, NewError(CodeUnknownCredentialConfiguration, "no such credential configuration")
 	}
 	return c, c.Validate()
+}
+
+// ReusePolicyARF is the only reuse policy there is: that of annex II of the
+// Architecture and Reference Framework of the European Union.
+const ReusePolicyARF = "arf_annex_ii"
+
+// ReusePolicy tells wallets how often to show one credential (ETSI TS 119 472-3
+// section 4.2.4.2). The options are in the order of the issuer's preference.
+type ReusePolicy struct {
+	ID      string        `json:"id"`
+	Options []ReuseOption `json:"options"`
+}
+
+// ReuseOption is an option of a [ReusePolicy].
+type ReuseOption struct {
+	// Details are once_only, limited_time, rotating-batch and per-relying-party.
+	Details   []string `json:"details"`
+	BatchSize int      `json:"batch_size,omitempty"`
+	// Unused is how many credentials are left when the wallet gets new ones.
+	Unused *int `json:"reissue_trigger_unused,omitempty"`
+	// LifetimeLeft is how long before their end it does, in seconds.
+	LifetimeLeft int64 `json:"reissue_trigger_lifetime_left,omitempty"`
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -29,8 +30,8 @@ type Options struct {
 }
 
 // Issue signs a draft and returns the SD-JWT, which ends with "~". Every claim
-// is selectively disclosable, each object member and array element by itself;
-// salts are fresh and have 128 bits. The header carries the key's chain in x5c.
+// but those that the draft always shows is selectively disclosable, each object
+// member and array element by itself; salts are fresh and have 128 bits. The header carries the key's chain in x5c.
 // Times are written in whole seconds, rounded down, and left out where zero.
 //
 // Drafts without a type or a holder key, with reserved claim names or values
@@ -108,8 +109,24 @@ func (b *builder) payload(d credentials.Draft) ([]byte, error) {
 		}
 	}
 	out := []byte{'{'}
-	if len(d.Claims) > 0 {
-		digests, err := b.members(d.Claims)
+	hidden := d.Claims
+	if len(d.Always) > 0 {
+		hidden = maps.Clone(d.Claims)
+		for _, name := range d.Always {
+			v, ok := hidden[name]
+			if !ok {
+				continue
+			}
+			member, err := plainMember(name, v)
+			if err != nil {
+				return nil, err
+			}
+			out = append(append(out, member...), ',')
+			delete(hidden, name)
+		}
+	}
+	if len(hidden) > 0 {
+		digests, err := b.members(hidden)
 		if err != nil {
 			return nil, err
 		}
@@ -150,6 +167,50 @@ func (b *builder) payload(d credentials.Draft) ([]byte, error) {
 		return nil, errors.New("type is not valid UTF-8")
 	}
 	return append(out, '}'), nil
+}
+
+// plainMember writes a member that is shown in every presentation, with all that
+// is in it.
+func plainMember(name string, v credentials.Value) ([]byte, error) {
+	if reservedName(name) {
+		return nil, fmt.Errorf("claim name %q is reserved", name)
+	}
+	out, err := jsontext.AppendQuote(nil, name)
+	if err != nil {
+		return nil, errors.New("claim name is not valid UTF-8")
+	}
+	return appendPlain(append(out, ':'), v)
+}
+
+func appendPlain(out []byte, v credentials.Value) ([]byte, error) {
+	var err error
+	switch v := v.(type) {
+	case credentials.Object:
+		out = append(out, '{')
+		for i, name := range v.Names() {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			member, err := plainMember(name, v[name])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, member...)
+		}
+		return append(out, '}'), nil
+	case credentials.Array:
+		out = append(out, '[')
+		for i, element := range v {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			if out, err = appendPlain(out, element); err != nil {
+				return nil, err
+			}
+		}
+		return append(out, ']'), nil
+	}
+	return appendScalar(out, v)
 }
 
 func appendStatus(out []byte, ref *credentials.StatusRef) ([]byte, error) {

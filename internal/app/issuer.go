@@ -30,7 +30,6 @@ import (
 // The defaults of an issuer's configuration.
 const (
 	defaultMaxValidity = 31 * 24 * time.Hour
-	defaultBatchSize   = 10
 	defaultRecheck     = time.Hour
 	defaultCRLRefresh  = time.Hour
 	// maxOpenIDAnswer limits what is read of an OpenID provider, in bytes.
@@ -99,13 +98,17 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	registers, err := registers(c)
+	if err != nil {
+		return err
+	}
 	publisher, err := a.publish(t, owned)
 	if err != nil {
 		return err
 	}
 	batch := c.BatchSize
 	if batch == 0 {
-		batch = defaultBatchSize
+		batch = config.DefaultBatchSize
 	}
 	t.revocation = check.status.lists
 	sessions := a.sessions(t.Role, tenant)
@@ -115,7 +118,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	}
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
-		Configurations: configurations, Signers: signers, MetadataKeys: metadataKeys, Sessions: sessions,
+		Configurations: configurations, Registers: registers, Signers: signers, MetadataKeys: metadataKeys, Sessions: sessions,
 		Records:     &records.Records{DB: a.db, Lists: owned.Lists, Audit: log, Now: now, Revoked: a.observed.issuer.Revoked, Cascade: issuer.Cascade(configurations)},
 		StatusLists: publisher, StatusWindow: owned.Window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
@@ -146,7 +149,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		Attesters: attesterPolicy,
 		Wallets:   registered, AttestationStatus: attesterStatus,
 		Prover: &evidence.JPKI{Policy: check.policy, Status: check.status.StatusChecker, PseudonymKey: derived["pseudonyms"], Now: now},
-		Source: source.Certificate{}, Grants: i.Grants(), Offers: i.Offers(),
+		Source: i.Source(), Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
 		DPoPNonces: dpopNonces, AttestationChallenges: challenges, TestCards: check.cards, Lifetimes: lifetimes(c.Lifetimes), Now: now,
@@ -155,6 +158,19 @@ func (a *App) buildIssuer(t *tenant) error {
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
 	t.jobs = append(t.jobs, i.Run)
 	return nil
+}
+
+// registers opens the registers that credential types take claims from.
+func registers(c *config.Issuer) (source.Registers, error) {
+	opened := source.Registers{}
+	for name, s := range c.Sources {
+		file, err := config.LoadRegister("sources."+name, s.File)
+		if err != nil {
+			return nil, err
+		}
+		opened[name] = file
+	}
+	return opened, nil
 }
 
 // frontDoor returns the OpenID provider of an issuer, or nil if it has none.

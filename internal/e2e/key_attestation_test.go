@@ -21,7 +21,6 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
-	"github.com/tegata-id/tegata/issuer"
 )
 
 // attester is a second wallet provider, whose CA the test has, with a status list
@@ -139,7 +138,7 @@ func boundTo(t *testing.T, list []string) (thumbprints []string) {
 // types. Each is refused, issues nothing, and has an honest twin.
 func TestNegKeyAttestation(t *testing.T) {
 	t.Parallel()
-	d, other := deployAttested(t, map[string]config.KeyAttestation{issuer.IdentityVCT: {
+	d, other := deployAttested(t, map[string]config.KeyAttestation{"urn:tegata:identity:jp:1": {
 		KeyStorage:         []string{attestation.ResistanceHigh, attestation.ResistanceModerate},
 		UserAuthentication: []string{attestation.ResistanceModerate},
 	}}, false)
@@ -241,7 +240,7 @@ func TestNegKeyAttestation(t *testing.T) {
 // of a batch, in their order.
 func TestKeyAttestation(t *testing.T) {
 	t.Parallel()
-	d, _ := deployAttested(t, map[string]config.KeyAttestation{issuer.IdentityVCT: {}}, false)
+	d, _ := deployAttested(t, map[string]config.KeyAttestation{"urn:tegata:identity:jp:1": {}}, false)
 	metadata := d.issuerMetadata(t)
 	for _, proof := range []string{openid4vci.ProofTypeJWT, openid4vci.ProofTypeAttestation} {
 		for id, demanded := range map[string]bool{"identity_sd_jwt": true, "identity_mdoc": false} {

@@ -44,7 +44,7 @@ func TestNegFrontDoor(t *testing.T) {
 	t.Parallel()
 	const back = "https://issuer.example/login/openid/callback"
 	d := &door{used: map[string]bool{}}
-	p := newPartyWith(t, func(c *oauth.Config) { c.FrontDoor, c.Source = d, source.Certificate{} })
+	p := newPartyWith(t, func(c *oauth.Config) { c.FrontDoor, c.Source = d, attributes{} })
 	s := &signers{party: p}
 	leave := func(cookie string) string {
 		t.Helper()
@@ -129,3 +129,12 @@ func TestNegFrontDoor(t *testing.T) {
 		wantRefusal(t, "arrive", err, "invalid_request")
 	})
 }
+
+// attributes is a source that knows what the evidence says.
+type attributes struct{}
+
+func (attributes) Person(ctx context.Context, e *evidence.Evidence, _ []string) (*source.Person, error) {
+	return source.Certificate{}.Person(ctx, e)
+}
+
+func (attributes) Review(*source.Person, string) ([]oauth.Line, error) { return nil, nil }

@@ -44,8 +44,10 @@ type View struct {
 	Expires    time.Time
 	// Signings are the secrets of [Server.Signing].
 	Signings map[evidence.Device]string
-	// Person is nil until the challenge has been answered.
+	// Person is nil until the challenge has been answered; Issued is what the
+	// credentials will say then.
 	Person *source.Person
+	Issued []Issued
 	// FrontDoor is a URL of where else the person can prove who they are, or
 	// empty.
 	FrontDoor string
@@ -108,10 +110,10 @@ func (s *Server) View(ctx context.Context, cookie string) (*View, error) {
 	if err != nil {
 		return nil, stored(err, openid4vci.CodeInvalidRequest, lostLogin)
 	}
-	return s.view(&l), nil
+	return s.view(&l)
 }
 
-func (s *Server) view(l *login) *View {
+func (s *Server) view(l *login) (*View, error) {
 	v := &View{Issuer: s.cfg.Issuer, Wallet: l.Request.Client.WalletName, Person: l.Person, RedirectURI: l.Request.RedirectURI}
 	for _, id := range l.Request.Configurations {
 		if c, ok := s.configuration(id); ok {
@@ -130,9 +132,19 @@ func (s *Server) view(l *login) *View {
 		if s.cfg.TestCards != nil {
 			v.TestPersons = s.cfg.TestCards.Persons()
 		}
+		return v, nil
 	}
-	return v
+	for _, c := range v.Configurations {
+		lines, err := s.cfg.Source.Review(l.Person, c.ID)
+		if err != nil {
+			return nil, refuse(openid4vci.CodeAccessDenied, noCredential, err)
+		}
+		v.Issued = append(v.Issued, Issued{Configuration: c, Lines: lines})
+	}
+	return v, nil
 }
+
+const noCredential = "no credential can be made of what is known of the person"
 
 // challenge rebuilds what the person signs from the login alone.
 func (s *Server) challenge(l *login, device evidence.Device) evidence.Challenge {
@@ -206,9 +218,12 @@ func (s *Server) verify(ctx context.Context, c evidence.Challenge, answer eviden
 // proven goes on with the login under a new cookie, now that the person is
 // known.
 func (s *Server) proven(ctx context.Context, cookie string, l *login, proof *evidence.Evidence) (string, error) {
-	person, err := s.cfg.Source.Person(ctx, proof)
+	person, err := s.cfg.Source.Person(ctx, proof, l.Request.Configurations)
+	if errors.Is(err, source.ErrUnavailable) {
+		return "", unavailable(err)
+	}
 	if err != nil {
-		return "", refuse(openid4vci.CodeAccessDenied, "no credential can be made of what is known of the person", err)
+		return "", refuse(openid4vci.CodeAccessDenied, noCredential, err)
 	}
 	if _, err := s.logins.Take(ctx, cookie); err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)

@@ -59,9 +59,11 @@ func (anybody) Verify(context.Context, evidence.Challenge, evidence.Answer) (*ev
 	return &evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: &evidence.Certificate{Pseudonym: "p"}}, nil
 }
 
-func (anybody) Person(context.Context, *evidence.Evidence) (*source.Person, error) {
+func (anybody) Person(context.Context, *evidence.Evidence, []string) (*source.Person, error) {
 	return &source.Person{Name: "x"}, nil
 }
+
+func (anybody) Review(*source.Person, string) ([]oauth.Line, error) { return nil, nil }
 
 const (
 	reuseIssuer = "https://issuer.example"

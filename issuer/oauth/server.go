@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"html/template"
 	"slices"
 	"time"
 
@@ -40,9 +41,31 @@ type StatusChecker interface {
 	Check(ctx context.Context, ref credentials.StatusRef) (status.Result, error)
 }
 
-// Source says what is known of a person. [source.Certificate] is one.
+// Source says what is known of a person, and what becomes of it.
 type Source interface {
-	Person(ctx context.Context, e *evidence.Evidence) (*source.Person, error)
+	// Person returns what credentials of the configurations are made of. Errors
+	// wrap source.ErrUnavailable if it can't be found out now; all others say
+	// that no such credentials can be made.
+	Person(ctx context.Context, e *evidence.Evidence, configurations []string) (*source.Person, error)
+	// Review returns what a credential of the configuration will say.
+	Review(p *source.Person, configuration string) ([]Line, error)
+}
+
+// Line is a claim on the review page.
+type Line struct {
+	// ID is where the claim stands, Name what it is called by language, in lower
+	// case.
+	ID   string
+	Name map[string]string
+	// Text is the value. Image is the data URL of a picture instead.
+	Text  string
+	Image template.URL
+}
+
+// Issued is a credential on the review page.
+type Issued struct {
+	Configuration
+	Lines []Line
 }
 
 // Grants is the durable side: what a token stands for. The limit on how often

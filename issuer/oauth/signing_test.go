@@ -15,7 +15,6 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
-	"github.com/tegata-id/tegata/issuer/source"
 )
 
 const (
@@ -60,7 +59,7 @@ func newSigners(t *testing.T, edit func(*oauth.Config)) *signers {
 	s := *shared
 	s.party = newPartyWith(t, func(c *oauth.Config) {
 		c.Prover = &evidence.JPKI{Policy: policy, PseudonymKey: bytes.Repeat([]byte{1}, 32), Now: c.Now}
-		c.Source = source.Certificate{}
+		c.Source = attributes{}
 		if edit != nil {
 			edit(c)
 		}

@@ -54,7 +54,7 @@ func (Certificate) Person(_ context.Context, e *evidence.Evidence) (*Person, err
 		return nil, fmt.Errorf("%w: the evidence has no attributes to read", ErrUnusable)
 	}
 	for _, text := range []string{a.Name, a.Address} {
-		if err := checkText(text); err != nil {
+		if err := CheckText(text); err != nil {
 			return nil, err
 		}
 	}
@@ -74,10 +74,18 @@ func sexOf(gender int) int {
 	return 0
 }
 
-func checkText(s string) error {
+// CheckText refuses text that must not go into a credential: Individual Numbers,
+// and what [CheckIdentifier] refuses. Errors wrap [ErrUnusable].
+func CheckText(s string) error {
 	if individualnumber.Find(s) {
 		return fmt.Errorf("%w: it contains an Individual Number", ErrUnusable)
 	}
+	return CheckIdentifier(s)
+}
+
+// CheckIdentifier refuses control characters in numbers and codes of a known
+// kind. Errors wrap [ErrUnusable].
+func CheckIdentifier(s string) error {
 	for _, r := range s {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
 			return fmt.Errorf("%w: it contains a control character", ErrUnusable)

@@ -36,7 +36,7 @@ func Stated(p Person, today credentials.FullDate) (*Person, error) {
 		}
 	}
 	for _, text := range []string{p.Name, p.Address} {
-		if err := checkText(text); err != nil {
+		if err := CheckText(text); err != nil {
 			return nil, err
 		}
 	}

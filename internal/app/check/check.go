@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,6 +193,7 @@ func (k *checker) checkSecrets() {
 		case t.Issuer != nil:
 			k.secret(name+".admin_token_file", t.Issuer.AdminToken, config.LoadSecret)
 			k.secret(name+".secret_file", t.Issuer.Secret, config.LoadHexSecret)
+			k.checkRegisters(name, t.Issuer)
 		case t.Verifier != nil:
 			k.secret(name+".api_token_file", t.Verifier.APIToken, config.LoadSecret)
 		case t.Provider != nil:
@@ -215,6 +218,22 @@ func (k *checker) checkSecrets() {
 	}
 	if r := k.cfg.Redis; r != nil && r.PasswordFile != "" {
 		k.secret("redis.password_file", r.PasswordFile, func(use, path string) ([]byte, error) { return config.ReadSecret(use, path, 1) })
+	}
+}
+
+// checkRegisters reads the registers in files.
+func (k *checker) checkRegisters(name string, c *config.Issuer) {
+	for _, register := range slices.Sorted(maps.Keys(c.Sources)) {
+		s := c.Sources[register]
+		if s == nil || s.File == "" {
+			continue
+		}
+		where := name + ".sources." + register
+		if _, err := config.LoadRegister(where, s.File); err != nil {
+			k.failed(where, err, s.File)
+			continue
+		}
+		k.OK(where, "can be read, by its owner alone")
 	}
 }
 

@@ -4,12 +4,7 @@
 package config
 
 import (
-	"fmt"
-	"slices"
-
-	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
-	"github.com/tegata-id/tegata/issuer"
 )
 
 // Mode says what a process may be used for.
@@ -206,8 +201,15 @@ type Issuer struct {
 	OpenID *OpenID `yaml:"openid,omitempty"`
 	// Lifetimes bounds requests, logins, codes and access tokens.
 	Lifetimes Lifetimes `yaml:"lifetimes,omitempty"`
+	// Types are files with types of credentials of the issuer's own, one in each.
+	// One with the id of a shipped type takes its place.
+	Types []string `yaml:"types,omitempty"`
+	// Sources are the registers that types take claims from, by the names that
+	// the types use.
+	Sources map[string]*Source `yaml:"sources,omitempty"`
 	// Credentials are the entries of the catalogue that this issuer offers, by
-	// their credential configuration identifiers; all of them if left out.
+	// their credential configuration identifiers; if left out, the flagship and
+	// all types of its own.
 	Credentials []string `yaml:"credentials,omitempty"`
 	// MaxValidity is the longest a credential lives.
 	MaxValidity Duration `yaml:"max_validity"`
@@ -247,68 +249,6 @@ type CascadeRule struct {
 	None bool `yaml:"none,omitempty"`
 	// Stand lists the reasons for which they stand.
 	Stand []string `yaml:"stand,omitempty"`
-}
-
-// Configurations returns what the issuer issues, with what is configured by type.
-func (i *Issuer) Configurations() ([]issuer.Configuration, error) {
-	catalogue := issuer.Identity()
-	offered, err := i.offered(catalogue)
-	if err != nil {
-		return nil, err
-	}
-	rules := map[string]issuer.CascadeRule{}
-	for name, rule := range i.Cascade {
-		rules[name] = issuer.CascadeRule(rule)
-	}
-	all, err := issuer.WithCascade(catalogue, rules)
-	if err != nil {
-		return nil, err
-	}
-	for n := range all {
-		if r, ok := i.KeyAttestations[all[n].Type]; ok {
-			all[n].KeyAttestation = &openid4vci.KeyAttestationsRequired{KeyStorage: r.KeyStorage, UserAuthentication: r.UserAuthentication}
-		}
-		all[n].Approval = i.Deferred[all[n].Type] == Approval
-	}
-	return slices.DeleteFunc(all, func(c issuer.Configuration) bool { return !offered[c.ID] }), nil
-}
-
-// checkTypes refuses types that are not in the catalogue.
-func (i *Issuer) checkTypes(f faults) {
-	known := func(key, name string) {
-		if !slices.ContainsFunc(issuer.Identity(), func(c issuer.Configuration) bool { return c.Type == name }) {
-			f.add(key, "there is no type %s", name)
-		}
-	}
-	for name, wait := range i.Deferred {
-		if known("deferred", name); wait != Approval {
-			f.add("deferred", "the only thing that a type can wait for is %s", Approval)
-		}
-	}
-	for name, r := range i.KeyAttestations {
-		known("key_attestations", name)
-		if r.KeyStorage != nil && len(r.KeyStorage) == 0 || r.UserAuthentication != nil && len(r.UserAuthentication) == 0 {
-			f.add("key_attestations", "an empty list accepts nothing; leave it out to ask for nothing")
-		}
-	}
-}
-
-// offered returns which entries of the catalogue the tenant offers.
-func (i *Issuer) offered(catalogue []issuer.Configuration) (map[string]bool, error) {
-	known, offered := map[string]bool{}, map[string]bool{}
-	for _, c := range catalogue {
-		known[c.ID] = true
-	}
-	if len(i.Credentials) == 0 {
-		return known, nil
-	}
-	for _, id := range i.Credentials {
-		if !known[id] || offered[id] {
-			return nil, fmt.Errorf("%q is not an entry of the catalogue, or named twice", id)
-		}
-		offered[id] = true
-	}
-	return offered, nil
 }
 
 // OpenID names an OpenID provider that proves who people are, in the shape of

@@ -97,7 +97,7 @@ func (f faults) add(key, format string, args ...any) {
 }
 
 // Validate returns every fault that can be seen without opening a file that the
-// configuration names, as joined [*Fault].
+// configuration names, those of credential types excepted, as joined [*Fault].
 func (c *Config) Validate() error {
 	var list []error
 	f := faults{file: c.file, list: &list}

@@ -13,7 +13,6 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/statuslist"
-	"github.com/tegata-id/tegata/issuer"
 	"github.com/tegata-id/tegata/verifier"
 )
 
@@ -134,12 +133,7 @@ func (t *Tenant) check(mode Mode, f faults) {
 		if size := t.Issuer.BatchSize; size < 0 || size == 1 || size > 100 {
 			f.add("batch_size", "must be from 2 to 100")
 		}
-		if _, err := t.Issuer.offered(issuer.Identity()); err != nil {
-			f.add("credentials", "%s", err)
-		} else if _, err := t.Issuer.Configurations(); err != nil {
-			f.add("cascade", "%s", err)
-		}
-		t.Issuer.checkTypes(f)
+		t.Issuer.configurations(f)
 		t.Issuer.checkOpenID(f)
 		t.Issuer.Lifetimes.check(f)
 		if size := t.Issuer.StatusListSize; size != 0 && (size < statuslist.MinSize || size > 1<<24) {
@@ -299,6 +293,14 @@ func (t *Tenant) paths() []*string {
 		anchors(t.Issuer.WalletProviders)
 		for n := range t.Issuer.Wallets {
 			paths = append(paths, &t.Issuer.Wallets[n].Provider, &t.Issuer.Wallets[n].JWKSFile)
+		}
+		for n := range t.Issuer.Types {
+			paths = append(paths, &t.Issuer.Types[n])
+		}
+		for _, s := range t.Issuer.Sources {
+			if s != nil {
+				paths = append(paths, &s.File)
+			}
 		}
 		anchors(t.Issuer.JPKI.SignatureAnchors)
 	case t.Verifier != nil:
