@@ -143,12 +143,11 @@ func (i *Issuer) recheckAndForget(ctx context.Context) {
 			slog.String("tenant", i.cfg.Tenant), slog.Int("count", revoked))
 	}
 	i.measureRecheck(ctx, err != nil)
-	if _, err := i.cfg.Records.ForgetDeferred(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
-		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting deferred credentials failed",
-			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
-	}
-	if _, err := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant); err != nil && ctx.Err() == nil {
-		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting evidence failed",
+	_, errDeferred := i.cfg.Records.ForgetDeferred(ctx, i.cfg.Tenant)
+	_, errClaims := i.cfg.Records.ForgetClaims(ctx, i.cfg.Tenant)
+	_, errEvidence := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant)
+	if err := errors.Join(errDeferred, errClaims, errEvidence); err != nil && ctx.Err() == nil {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting what has ended failed",
 			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
 	}
 }

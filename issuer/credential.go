@@ -72,7 +72,7 @@ func (i *Issuer) deliver(ctx context.Context, access *oauth.Access, configuratio
 	if err != nil {
 		return nil, err
 	}
-	response := &openid4vci.CredentialResponse{NotificationID: i.notifications.id(access.GrantID, first)}
+	response := &openid4vci.CredentialResponse{NotificationID: i.notifications.id(access.Consent(), first)}
 	for _, d := range drafts {
 		credential, err := i.cfg.Signers[configuration.Format].Issue(d, signer.key)
 		if err != nil {

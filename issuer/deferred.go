@@ -133,7 +133,7 @@ func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configur
 		return nil, err
 	}
 	err = i.cfg.Records.Defer(ctx, i.cfg.Tenant, records.Deferred{
-		ID: id, GrantID: access.GrantID, ConfigID: c.ID, Count: len(b.Keys), State: records.DeferredPending, Sealed: sealed,
+		ID: id, GrantID: access.Consent(), ConfigID: c.ID, Count: len(b.Keys), State: records.DeferredPending, Sealed: sealed,
 	})
 	if err != nil {
 		return nil, allocationError(err)
@@ -155,7 +155,7 @@ func (i *Issuer) collect(ctx context.Context, access *oauth.Access, request *ope
 	if !ok {
 		return nil, errNoTransaction()
 	}
-	deferred, err := i.cfg.Records.FindDeferred(ctx, i.cfg.Tenant, access.GrantID, id)
+	deferred, err := i.cfg.Records.FindDeferred(ctx, i.cfg.Tenant, access.Consent(), id)
 	switch {
 	case errors.Is(err, records.ErrDeferredUnknown):
 		return nil, errNoTransaction()

@@ -17,10 +17,10 @@ type grantRecords struct{ *Issuer }
 
 // Start records the grant with the evidence it rests on and how much may come
 // out of it.
-func (i grantRecords) Start(ctx context.Context, g oauth.Grant) error {
+func (i grantRecords) Start(ctx context.Context, g oauth.Grant) (refreshToken string, err error) {
 	cert, err := g.Evidence.OnCertificate()
 	if err != nil {
-		return err
+		return "", err
 	}
 	limits := map[string]int{}
 	for _, id := range g.Configurations {
@@ -29,17 +29,22 @@ func (i grantRecords) Start(ctx context.Context, g oauth.Grant) error {
 	grant := records.Grant{ID: g.ID, EvidenceKind: string(g.Evidence.Kind), Expires: g.Expires, Limits: limits}
 	if cert != nil {
 		if grant.Evidence, err = i.toRecheck(g.Evidence.Kind, cert); err != nil {
-			return err
+			return "", err
+		}
+	}
+	if g.Claims != nil {
+		if refreshToken, grant.Refresh, err = i.sealClaims(g.ID, g.Claims); err != nil {
+			return "", err
 		}
 	}
 	err = i.cfg.Records.StartGrant(ctx, i.cfg.Tenant, grant)
 	switch {
 	case errors.Is(err, records.ErrGrantExists):
-		return errors.Join(oauth.ErrGrantExists, err)
-	case errors.Is(err, records.ErrEvidenceRevoked):
-		return errors.Join(oauth.ErrGrantRefused, err)
+		return "", errors.Join(oauth.ErrGrantExists, err)
+	case err != nil:
+		return "", refusedGrant(err)
 	}
-	return err
+	return refreshToken, nil
 }
 
 // toRecheck is what the re-check job gets of a certificate.

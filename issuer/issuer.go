@@ -96,6 +96,10 @@ type Config struct {
 	// CredentialsPerGrant is how many credentials of each configuration come
 	// out of one consent.
 	CredentialsPerGrant int
+	// RefreshPeriod is how long what one consent yields has to last: each period
+	// yields as much again to whoever refreshes. Not needed without refresh
+	// tokens.
+	RefreshPeriod time.Duration
 	// MaxValidity is the longest a credential lives.
 	MaxValidity time.Duration
 	// RecheckInterval is how often evidence is matched with revocation lists.
@@ -128,6 +132,8 @@ type Issuer struct {
 	deferrals     *deferrals
 	// pseudonymKey is the key of [PseudonymKey].
 	pseudonymKey []byte
+	// refreshMACKey hides the handles of refresh tokens in the database.
+	refreshMACKey []byte
 	// parts are the IDs of those that were recorded.
 	parts sync.Map
 }
@@ -170,6 +176,10 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	refreshMACKey, err := DeriveKey(cfg.Secret, cfg.Tenant, "refresh token")
+	if err != nil {
+		return nil, err
+	}
 	n, err := newNonces(nonceKey, cfg.Tenant, cfg.Sessions, cfg.Now)
 	if err != nil {
 		return nil, err
@@ -201,6 +211,7 @@ func New(cfg Config) (*Issuer, error) {
 		notifications: notifications,
 		deferrals:     deferrals,
 		pseudonymKey:  pseudonymKey,
+		refreshMACKey: refreshMACKey,
 	}
 	if i.types, err = typeDocuments(cfg.Configurations); err != nil {
 		return nil, err

@@ -21,7 +21,8 @@ import (
 // grant, so that nothing is stored for wallets that never notify.
 type notifications struct {
 	key []byte
-	// noted has what was recorded, for as long as it can come again.
+	// noted has what was recorded, for as long as it can come again with the same
+	// access token.
 	noted *session.Objects[time.Time]
 }
 
@@ -47,8 +48,8 @@ func (n *notifications) credential(grant, id string) (string, bool) {
 	return credential, hmac.Equal([]byte(id), []byte(n.id(grant, credential)))
 }
 
-// Notify records what a wallet says has become of credentials that it got under
-// the same grant (OpenID4VCI 1.0 section 11). The same again changes nothing;
+// Notify records what a wallet says has become of credentials that it got by the
+// same consent (OpenID4VCI 1.0 section 11). The same again changes nothing;
 // only if it comes while the first is being recorded can it be recorded twice.
 // What the wallet adds in words is not kept, because it may be personal.
 // Errors that the wallet is told are *openid4vci.Error.
@@ -57,7 +58,7 @@ func (i *Issuer) Notify(ctx context.Context, access *oauth.Access, body []byte) 
 	if err != nil {
 		return err
 	}
-	credential, ok := i.notifications.credential(access.GrantID, request.NotificationID)
+	credential, ok := i.notifications.credential(access.Consent(), request.NotificationID)
 	if !ok {
 		return openid4vci.NewError(openid4vci.CodeInvalidNotificationID, "the notification_id is not one of this grant")
 	}

@@ -41,6 +41,9 @@ const (
 	offerLifetime        = 10 * time.Minute
 	// batchesPerGrant lets a wallet ask again after a lost response.
 	batchesPerGrant = 3
+	// defaultRefreshPeriod lets a wallet renew what lives for a day before it
+	// ends.
+	defaultRefreshPeriod = 12 * time.Hour
 )
 
 func (a *App) buildIssuer(t *tenant) error {
@@ -125,6 +128,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		JPKIAnchors: check.anchors, Secret: secret, EncryptionRequired: c.EncryptionRequired,
 		KeyAttesters: &issuer.KeyAttesters{Policy: attesterPolicy, Wallets: registered, Status: attesterStatus},
 		BatchSize:    batch, CredentialsPerGrant: batch * batchesPerGrant,
+		RefreshPeriod:   c.Lifetimes.RefreshPeriod.Or(defaultRefreshPeriod),
 		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),
 		RecheckInterval: c.JPKI.RecheckInterval.Or(defaultRecheck),
 		OfferLifetime:   offerLifetime, Metrics: a.observed.issuer, Log: a.opt.Log, Now: now,
@@ -237,6 +241,7 @@ func lifetimes(c config.Lifetimes) oauth.Lifetimes {
 	l := oauth.Lifetimes{
 		Request: c.Request.Or(d.Request), Login: c.Login.Or(d.Login), Code: c.Code.Or(d.Code),
 		PreAuthorized: c.PreAuthorized.Or(d.PreAuthorized), Token: c.AccessToken.Or(d.Token),
+		Refresh: time.Duration(c.RefreshToken),
 	}
 	l.Challenge = min(d.Challenge, l.Login)
 	return l

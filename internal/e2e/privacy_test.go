@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -95,7 +96,14 @@ func (o *observed) issue(t *testing.T, card *jpkitest.Card) {
 	c.token(t, wrong, nil)
 	var token openid4vci.TokenResponse
 	c.token(t, c.tokenForm(code), nil).read(t, &token)
-	o.secrets["access token"] = token.AccessToken
+	o.secrets["access token"], o.secrets["refresh token"] = token.AccessToken, token.RefreshToken
+	refreshSecret, err := base64.RawURLEncoding.DecodeString(token.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.secrets["handle of the refresh token"], o.secrets["key of the refresh token"] = string(refreshSecret[:16]), string(refreshSecret[16:])
+	c.refresh(t, token.RefreshToken, "scope", "another") // refused
+	o.secrets["refreshed access token"] = c.refreshed(t, token.RefreshToken).AccessToken
 	credentialRequest := c.credentialRequest(t, 1)
 	o.secrets["nonce"] = nonceOf(t, credentialRequest.Proofs.JWT[0])
 	o.secrets["key proof"] = credentialRequest.Proofs.JWT[0][:100]

@@ -115,7 +115,7 @@ func revokeAttempts() []attempt {
 		return url.Values{"client_id": {c.id}, "token": {unknown()}}
 	}
 	pop := proofAttempts("/revoke", form)[0] // no DPoP proof is looked at
-	return []attempt{pop, {"access token", tryTokenRevocation}}
+	return []attempt{pop, {"access token", tryTokenRevocation}, {"refresh token", tryRefreshRevocation}}
 }
 
 // tryTokenRevocation has the neighbour revoke a token, which it answers as if there were
@@ -312,7 +312,40 @@ func tokenAttempts() []attempt {
 		return c.tokenForm(c.code(t, cardOf(t, "hanako")))
 	}
 	return append(proofAttempts("/token", form),
-		attempt{"code", tryCode}, attempt{"pre-authorized code", tryPreAuthorized}, attempt{"tx_code", tryTxCode})
+		attempt{"code", tryCode}, attempt{"pre-authorized code", tryPreAuthorized}, attempt{"tx_code", tryTxCode},
+		attempt{"refresh token", tryRefresh})
+}
+
+// noRefreshToken has the form of a refresh token.
+func noRefreshToken() string {
+	secret := make([]byte, 48)
+	_, _ = rand.Read(secret)
+	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// tryRefresh refreshes at the neighbour, with which the secret is shared.
+func tryRefresh(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	c := n.a.newClient(t)
+	token := c.consent(t, cardOf(t, "hanako")).RefreshToken
+	return tokenTrial(t, n, c, c.refreshForm(token), c.refreshForm(noRefreshToken()))
+}
+
+// tryRefreshRevocation has the neighbour revoke a refresh token; at home it
+// still serves.
+func tryRefreshRevocation(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	c := n.a.newClient(t)
+	there := c.at(n.b.deployment)
+	token := c.consent(t, cardOf(t, "hanako")).RefreshToken
+	return trial{
+		own: func() *answer { return c.refresh(t, token) },
+		other: func() *answer {
+			accepted(t, "a refresh token that is none there", there.revokeToken(t, token))
+			return there.refresh(t, token)
+		},
+		guess: func() *answer { return there.refresh(t, noRefreshToken()) },
+	}
 }
 
 // tryCode exchanges an authorization code. That it is tried at the neighbour,

@@ -47,6 +47,9 @@ func (s *Server) Metadata(e Endpoints) openid4vci.AuthorizationServerMetadata {
 		m.AuthSigningAlgorithms = []string{assertionAlgorithm}
 	}
 	m.RevocationAuthMethods, m.RevocationAuthAlgorithms = m.AuthMethodsSupported, m.AuthSigningAlgorithms
+	if s.cfg.Lifetimes.Refresh > 0 {
+		m.GrantTypesSupported = append(m.GrantTypesSupported, openid4vci.GrantRefreshToken)
+	}
 	for _, c := range s.cfg.Configurations {
 		m.ScopesSupported = append(m.ScopesSupported, c.Scope)
 	}

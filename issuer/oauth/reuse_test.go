@@ -29,20 +29,32 @@ type grants struct {
 	meanwhile func()
 }
 
-func (g *grants) Start(_ context.Context, grant oauth.Grant) error {
+func (g *grants) Start(_ context.Context, grant oauth.Grant) (string, error) {
 	if g.refuse != nil {
-		return g.refuse
+		return "", g.refuse
 	}
 	if g.started[grant.ID] {
-		return oauth.ErrGrantExists
+		return "", oauth.ErrGrantExists
 	}
 	g.started[grant.ID], g.last = true, grant.Evidence
 	if f := g.meanwhile; f != nil {
 		g.meanwhile = nil
 		f()
 	}
-	return nil
+	return "", nil
 }
+
+// Claims, Refresh and End are of servers with refresh tokens, which are tested
+// with the records that they rest on.
+func (g *grants) Claims(context.Context, string) (string, []byte, error) {
+	return "", nil, oauth.ErrGrantRefused
+}
+
+func (g *grants) Refresh(context.Context, string, *evidence.Evidence) (string, error) {
+	return "", oauth.ErrGrantRefused
+}
+
+func (g *grants) End(context.Context, string) error { return nil }
 
 func (g *grants) Revoke(_ context.Context, id string) error {
 	if !g.started[id] {

@@ -71,10 +71,22 @@ type Issued struct {
 // Grants is the durable side: what a token stands for. The limit on how often
 // a credential comes out of a grant is enforced where credentials are issued.
 type Grants interface {
-	// Start records a grant before its token is handed out. It returns an
-	// error that wraps ErrGrantExists if there is one with this ID, and
-	// ErrGrantRefused if the evidence no longer holds.
-	Start(ctx context.Context, g Grant) error
+	// Start records a grant before its token is handed out, and returns its
+	// refresh token if it has Claims. It returns an error that wraps
+	// ErrGrantExists if there is one with this ID, and ErrGrantRefused if the
+	// evidence no longer holds.
+	Start(ctx context.Context, g Grant) (refreshToken string, err error)
+	// Claims returns those of the grant of a refresh token, and its ID. It
+	// returns an error that wraps ErrGrantRefused if there is none, or it has
+	// ended.
+	Claims(ctx context.Context, refreshToken string) (id string, claims []byte, err error)
+	// Refresh checks that the evidence of a grant still holds and returns the
+	// ID under which credentials are counted now. If the evidence doesn't, the
+	// grant ends, and the error wraps ErrGrantRefused.
+	Refresh(ctx context.Context, id string, e *evidence.Evidence) (countedAs string, err error)
+	// End ends a grant. What was issued under it stays. Ending twice is no
+	// error.
+	End(ctx context.Context, id string) error
 	// Revoke ends a grant and invalidates what was issued under it. Revoking
 	// twice is no error.
 	Revoke(ctx context.Context, id string) error
@@ -84,8 +96,8 @@ type Grants interface {
 // session store remembers.
 var ErrGrantExists = errors.New("grant exists")
 
-// ErrGrantRefused says that the evidence of a grant was found revoked after the
-// person had agreed.
+// ErrGrantRefused says that there is no such grant any more, or that its evidence
+// was found revoked after the person had agreed.
 var ErrGrantRefused = errors.New("grant refused")
 
 // Grant is a person's agreement.
@@ -95,6 +107,9 @@ type Grant struct {
 	Configurations []string
 	Evidence       *evidence.Evidence
 	Expires        time.Time
+	// Claims, if not nil, are sealed in the grant, so that its refresh token
+	// alone opens them.
+	Claims []byte
 }
 
 // Offers knows the credential offers that are open.
@@ -135,6 +150,9 @@ type Lifetimes struct {
 	// the wallet has come with it.
 	PreAuthorized time.Duration
 	Token         time.Duration
+	// Refresh is for a refresh token, from when the person agreed; zero gives
+	// none out.
+	Refresh time.Duration
 }
 
 // DefaultLifetimes are those that the documentation names.

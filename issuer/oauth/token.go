@@ -1,7 +1,9 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -27,7 +29,10 @@ type code struct {
 
 // Access is what an access token allows, and for whom.
 type Access struct {
-	GrantID        string
+	// GrantID is what credentials are counted under.
+	GrantID string
+	// RefreshedID is the ID of the grant that was refreshed, if it is another.
+	RefreshedID    string
 	ClientID       string
 	InstanceKey    string
 	DPoPKey        string
@@ -39,6 +44,10 @@ type Access struct {
 	Person   *source.Person
 	Expires  time.Time
 }
+
+// Consent names what the person agreed to: it stays the same when the grant is
+// refreshed.
+func (a *Access) Consent() string { return cmp.Or(a.RefreshedID, a.GrantID) }
 
 // newCode returns a code for an approved login.
 func (s *Server) newCode(ctx context.Context, l *login) (string, error) {
@@ -74,10 +83,14 @@ func (s *Server) Token(ctx context.Context, endpoint string, h ClientHeaders, fo
 		return s.exchangeCode(ctx, client, dpopKey, form)
 	case openid4vci.GrantPreAuthorized:
 		return s.exchangePreAuthorized(ctx, client, dpopKey, form)
+	case openid4vci.GrantRefreshToken:
+		if s.cfg.Lifetimes.Refresh > 0 {
+			return s.refresh(ctx, client, dpopKey, form)
+		}
 	case "":
 		return nil, refuse(openid4vci.CodeInvalidRequest, "grant_type is missing", nil)
 	}
-	return nil, refuse(openid4vci.CodeUnsupportedGrantType, "grant_type must be authorization_code or that of a pre-authorized code", nil)
+	return nil, refuse(openid4vci.CodeUnsupportedGrantType, "grant_type must be one of grant_types_supported", nil)
 }
 
 const badCode = "the code is unknown, has expired, was used, or was issued for another client or request"
@@ -141,41 +154,65 @@ func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey strin
 // The grant comes first: it decides who is the one to redeem the code, and
 // whoever comes second, even at the same time, has something to revoke.
 func (s *Server) redeem(ctx context.Context, access Access, mark func(token string) error) (*openid4vci.TokenResponse, error) {
-	access.Expires = s.cfg.Now().Add(s.cfg.Lifetimes.Token)
-	if err := s.startGrant(ctx, access); err != nil {
+	refreshToken, err := s.startGrant(ctx, access)
+	if err != nil {
 		return nil, err
 	}
 	token := newSecret()
 	if err := mark(token); err != nil {
 		return nil, stored(err, openid4vci.CodeInvalidGrant, badCode)
 	}
+	response, err := s.respond(ctx, token, access)
+	if err != nil {
+		return nil, err
+	}
+	response.RefreshToken = refreshToken
+	return response, nil
+}
+
+// respond puts down what an access token allows.
+func (s *Server) respond(ctx context.Context, token string, access Access) (*openid4vci.TokenResponse, error) {
+	access.Expires = s.cfg.Now().Add(s.cfg.Lifetimes.Token)
 	if err := s.tokens.Put(ctx, token, access); err != nil {
 		return nil, unavailable(err)
 	}
 	return s.tokenResponse(token, access), nil
 }
 
-// startGrant has the database decide who is first to use a code.
-func (s *Server) startGrant(ctx context.Context, access Access) error {
-	err := s.cfg.Grants.Start(ctx, Grant{
-		ID: access.GrantID, Configurations: access.Configurations, Evidence: access.Evidence, Expires: access.Expires,
-	})
+// startGrant has the database decide who is first to use a code, and returns a
+// refresh token where there are any.
+func (s *Server) startGrant(ctx context.Context, access Access) (refreshToken string, err error) {
+	g := Grant{
+		ID: access.GrantID, Configurations: access.Configurations, Evidence: access.Evidence,
+		Expires: s.cfg.Now().Add(s.cfg.Lifetimes.Token),
+	}
+	if s.refreshes(access.ClientID) {
+		g.Expires = s.cfg.Now().Add(s.cfg.Lifetimes.Refresh)
+		if g.Claims, err = json.Marshal(access); err != nil {
+			return "", errors.New("what a token allows has no JSON form") // the error may quote it
+		}
+	}
+	return s.start(ctx, g)
+}
+
+func (s *Server) start(ctx context.Context, g Grant) (refreshToken string, err error) {
+	refreshToken, err = s.cfg.Grants.Start(ctx, g)
 	switch {
 	case errors.Is(err, ErrGrantExists):
-		return s.reused(ctx, access.GrantID, "")
+		return "", s.reused(ctx, g.ID, "")
 	case errors.Is(err, ErrGrantRefused):
-		return refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
+		return "", refuse(openid4vci.CodeInvalidGrant, "what the code stood for has ended", err)
 	case err != nil:
-		return unavailable(err)
+		return "", unavailable(err)
 	}
-	return nil
+	return refreshToken, nil
 }
 
 // void uses up a code without giving anything for it. If it was used before,
 // which the session store may have forgotten, that comes to an end.
 func (s *Server) void(ctx context.Context, access Access) error {
-	access.Expires = s.cfg.Now()
-	if err := s.startGrant(ctx, access); err != nil {
+	g := Grant{ID: access.GrantID, Configurations: access.Configurations, Evidence: access.Evidence, Expires: s.cfg.Now()}
+	if _, err := s.start(ctx, g); err != nil {
 		return err
 	}
 	return s.reused(ctx, access.GrantID, "")

@@ -10,34 +10,32 @@ import (
 	"time"
 )
 
-// Grant is what a token stands for. It is written when the token is issued.
+// Grant is what a token stands for. It is written when the token is issued. With
+// the grants that come from refreshing it, it is a line, of which it is the root.
 type Grant struct {
 	// ID names the grant. Deriving it from the authorization code or the
 	// pre-authorized code makes the second use of a code fail with
 	// [ErrGrantExists], whatever the session store remembers.
 	ID string
-	// Root is the ID of the first grant of the line when a refresh token made
-	// this one, and empty otherwise.
-	Root string
 	// EvidenceKind says how the person was identified, for instance
 	// "jpki-signature" or "back-office".
 	EvidenceKind string
-	// Evidence is the certificate the grant rests on. It is nil for back-office
-	// evidence and after a refresh, which inherits that of the root.
+	// Evidence is the certificate the grant rests on, nil if it rests on none.
 	Evidence *Evidence
 	// Expires is the end of the grant, in whole seconds: no credential can be
-	// had after it, and if it is a root, no refresh either.
+	// had after it, and no refresh either.
 	Expires time.Time
+	// Refresh is nil if the grant can't be refreshed.
+	Refresh *Refresh
 	// Limits holds the number of credentials to be had for each
 	// credential_configuration_id.
 	Limits map[string]int
 }
 
-// StartGrant writes a grant and its evidence. It fails with [ErrGrantExists];
-// after a refresh also with [ErrGrantUnknown], [ErrGrantRevoked] or
-// [ErrGrantExpired] if the root is; and with [ErrEvidenceRevoked].
+// StartGrant writes a grant and its evidence. It fails with [ErrGrantExists] and
+// with [ErrEvidenceRevoked].
 func (r *Records) StartGrant(ctx context.Context, tenant string, g Grant) error {
-	if g.ID == "" || g.ID == g.Root || len(g.Limits) == 0 || g.Root != "" && g.Evidence != nil {
+	if g.ID == "" || len(g.Limits) == 0 || g.Refresh != nil && (g.Refresh.MAC == "" || len(g.Refresh.Sealed) == 0) {
 		return errors.New("records: incomplete grant")
 	}
 	for config, limit := range g.Limits {
@@ -49,24 +47,21 @@ func (r *Records) StartGrant(ctx context.Context, tenant string, g Grant) error 
 }
 
 func (r *Records) startGrant(ctx context.Context, tx *sql.Tx, tenant string, g Grant) error {
-	root, pseudonym := g.ID, ""
-	switch {
-	case g.Root != "":
-		inherited, err := r.lockRoot(ctx, tx, tenant, g.Root)
-		if err != nil {
-			return err
-		}
-		root, pseudonym = g.Root, inherited
-	case g.Evidence != nil:
+	pseudonym, refresh := "", Refresh{Sealed: []byte{}}
+	if g.Evidence != nil {
 		if err := r.putEvidence(ctx, tx, tenant, *g.Evidence); err != nil {
 			return err
 		}
 		pseudonym = g.Evidence.Pseudonym
 	}
+	if g.Refresh != nil {
+		refresh = *g.Refresh
+	}
 	result, err := tx.ExecContext(ctx, `
-		INSERT INTO grants (tenant, id, root_id, evidence_kind, evidence_pseudonym, created_at, expires_at, used_at, revoked_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0) ON CONFLICT (tenant, id) DO NOTHING`,
-		tenant, g.ID, root, g.EvidenceKind, pseudonym, r.Now().Unix(), g.Expires.Unix())
+		INSERT INTO grants (tenant, id, root_id, evidence_kind, evidence_pseudonym, created_at, expires_at, used_at, revoked_at,
+			refresh_mac, sealed_claims)
+		VALUES ($1, $2, $2, $3, $4, $5, $6, 0, 0, $7, $8) ON CONFLICT (tenant, id) DO NOTHING`,
+		tenant, g.ID, g.EvidenceKind, pseudonym, r.Now().Unix(), g.Expires.Unix(), refresh.MAC, refresh.Sealed)
 	if err != nil {
 		return fmt.Errorf("records: grant: %w", err)
 	}
@@ -84,24 +79,6 @@ func (r *Records) startGrant(ctx context.Context, tx *sql.Tx, tenant string, g G
 		}
 	}
 	return nil
-}
-
-// lockRoot returns the evidence of the first grant of a line that still stands.
-func (r *Records) lockRoot(ctx context.Context, tx *sql.Tx, tenant, id string) (pseudonym string, err error) {
-	var root string
-	err = tx.QueryRowContext(ctx, `SELECT root_id FROM grants WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&root)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return "", ErrGrantUnknown
-	case err != nil:
-		return "", fmt.Errorf("records: root grant: %w", err)
-	case root != id:
-		return "", errors.New("records: the root of a grant has a root itself")
-	}
-	if pseudonym, err = lockGrantEvidence(ctx, tx, tenant, id); err != nil {
-		return "", err
-	}
-	return pseudonym, r.lockGrant(ctx, tx, tenant, id)
 }
 
 // lockGrant locks the row of a grant until the transaction ends, and fails
@@ -146,13 +123,9 @@ func lockGrantEvidence(ctx context.Context, tx *sql.Tx, tenant, id string) (pseu
 // demands. It returns how many credentials it revoked. Calling it again
 // changes nothing.
 func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (revoked int, err error) {
-	err = r.DB.Write(ctx, func(tx *sql.Tx) error {
-		// Two statements, root first: one that waited for a refresh under way
-		// would not see the grant it made.
-		for _, condition := range []string{`id = $3`, `root_id = $3`} {
-			if err := r.endGrants(ctx, tx, tenant, condition, id); err != nil {
-				return err
-			}
+	err = r.DB.Write(ctx, func(tx *sql.Tx) (err error) {
+		if err := r.endLine(ctx, tx, tenant, id); err != nil {
+			return err
 		}
 		revoked, err = r.revokeWhere(ctx, tx, tenant, causeGrant, reason, `
 			grant_id IN (SELECT g.id FROM grants g WHERE g.tenant = $1 AND (g.id = $2 OR g.root_id = $2))`, id)
@@ -165,11 +138,24 @@ func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (r
 	return revoked, nil
 }
 
+// endLine ends a grant with all that came from refreshing it, in two statements,
+// root first: one that waited for a refresh under way would not see the grant it
+// made.
+func (r *Records) endLine(ctx context.Context, tx *sql.Tx, tenant, id string) error {
+	for _, condition := range []string{`id = $3`, `root_id = $3`} {
+		if err := r.endGrants(ctx, tx, tenant, condition, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // endGrants revokes the grants that match the condition, whose parameters begin
-// with $3.
+// with $3, and deletes what was sealed in them.
 func (r *Records) endGrants(ctx context.Context, tx *sql.Tx, tenant, condition string, args ...any) error {
 	_, err := tx.ExecContext(ctx, `
-		UPDATE grants SET revoked_at = CASE WHEN revoked_at = 0 THEN $1 ELSE revoked_at END
+		UPDATE grants SET revoked_at = CASE WHEN revoked_at = 0 THEN $1 ELSE revoked_at END,
+			refresh_mac = '', sealed_claims = ''
 		WHERE tenant = $2 AND `+condition, append([]any{r.Now().Unix(), tenant}, args...)...)
 	if err != nil {
 		return fmt.Errorf("records: revoke grant: %w", err)

@@ -284,13 +284,13 @@ func TestStartGrant(t *testing.T) {
 			want   error // nil: any
 		}{
 			"second use of a code": {func(g *records.Grant) { g.ID = "g" }, records.ErrGrantExists},
-			"unknown root":         {func(g *records.Grant) { g.Evidence, g.Root = nil, "x" }, records.ErrGrantUnknown},
 			"no limit":             {func(g *records.Grant) { g.Limits = nil }, nil},
 			"limit of zero":        {func(g *records.Grant) { g.Limits[config] = 0 }, nil},
 			"no id":                {func(g *records.Grant) { g.ID = "" }, nil},
 			"no pseudonym":         {func(g *records.Grant) { g.Evidence.Pseudonym = "" }, nil},
 			"no serial":            {func(g *records.Grant) { g.Evidence.SealedHandle = nil }, nil},
-			"root and evidence":    {func(g *records.Grant) { g.Root = "g" }, nil},
+			"nothing sealed":       {func(g *records.Grant) { g.Refresh = &records.Refresh{MAC: "m"} }, nil},
+			"no refresh token":     {func(g *records.Grant) { g.Refresh = &records.Refresh{Sealed: []byte("s")} }, nil},
 		} {
 			g := honest()
 			test.change(&g)

@@ -113,15 +113,10 @@ func TestRevokeGrantTakesTheWholeLine(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.grant(t, tenant, "root", "p", 1)
 		w.grant(t, tenant, "other", "p", 1)
-		refresh := func(id string) error {
-			return w.StartGrant(t.Context(), tenant, records.Grant{
-				ID: id, Root: "root", EvidenceKind: "jpki-signature", Expires: start.Add(time.Hour), Limits: map[string]int{config: 1},
-			})
-		}
-		if err := refresh("child"); err != nil {
-			t.Fatal(err)
-		}
-		first, second := w.allocate(t, tenant, "root", 1)[0], w.allocate(t, tenant, "child", 1)[0]
+		first := w.allocate(t, tenant, "root", 1)[0]
+		w.advance(period)
+		child := w.refresh(t, "root")
+		second := w.allocate(t, tenant, child, 1)[0]
 		other := w.allocate(t, tenant, "other", 1)[0]
 		for _, want := range []int{2, 0} {
 			if n, err := w.RevokeGrant(t.Context(), tenant, "root", "code reuse"); n != want || err != nil {
@@ -131,52 +126,11 @@ func TestRevokeGrantTakesTheWholeLine(t *testing.T) {
 		if !w.invalid(t, tenant, first) || !w.invalid(t, tenant, second) || w.invalid(t, tenant, other) {
 			t.Error("the wrong ones fell")
 		}
-		if err := refresh("child2"); !errors.Is(err, records.ErrGrantRevoked) {
+		if _, err := w.RefreshGrant(t.Context(), tenant, "root", period); !errors.Is(err, records.ErrGrantRevoked) {
 			t.Errorf("refreshed: %v", err)
 		}
-		if _, err := w.AllocateCredentials(t.Context(), tenant, allocation("child", 1)); !errors.Is(err, records.ErrGrantRevoked) {
+		if _, err := w.AllocateCredentials(t.Context(), tenant, allocation(child, 1)); !errors.Is(err, records.ErrGrantRevoked) {
 			t.Errorf("issued: %v", err)
-		}
-	})
-}
-
-// A credential of a refreshed grant falls with the evidence of its root.
-func TestRefreshInheritsEvidence(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, w *world) {
-		w.grant(t, tenant, "root", "p", 1)
-		child := records.Grant{ID: "child", Root: "root", Expires: start.Add(time.Hour), Limits: map[string]int{config: 1}}
-		if err := w.StartGrant(t.Context(), tenant, child); err != nil {
-			t.Fatal(err)
-		}
-		c := w.allocate(t, tenant, "child", 1)[0]
-		if n, err := w.RevokeByEvidence(t.Context(), tenant, "p", "r"); n != 1 || err != nil || !w.invalid(t, tenant, c) {
-			t.Errorf("%d, %v", n, err)
-		}
-		grandchild := child
-		grandchild.ID, grandchild.Root = "grandchild", "child"
-		if err := w.StartGrant(t.Context(), tenant, grandchild); err == nil {
-			t.Error("a line within a line")
-		}
-		late := child
-		late.ID = "late"
-		w.advance(24 * time.Hour)
-		if err := w.StartGrant(t.Context(), tenant, late); !errors.Is(err, records.ErrEvidenceRevoked) {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
-func TestRefreshEndsWithItsRoot(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, w *world) {
-		w.grant(t, tenant, "root", "p", 1)
-		w.advance(24 * time.Hour)
-		err := w.StartGrant(t.Context(), tenant, records.Grant{
-			ID: "late", Root: "root", Expires: start.Add(48 * time.Hour), Limits: map[string]int{config: 1},
-		})
-		if !errors.Is(err, records.ErrGrantExpired) {
-			t.Errorf("got %v", err)
 		}
 	})
 }

@@ -199,7 +199,7 @@ type Issuer struct {
 	EncryptionRequired bool `yaml:"encryption_required,omitempty"`
 	// OpenID is a second way to prove who a person is; without it there is none.
 	OpenID *OpenID `yaml:"openid,omitempty"`
-	// Lifetimes bounds requests, logins, codes and access tokens.
+	// Lifetimes bounds requests, logins, codes and tokens.
 	Lifetimes Lifetimes `yaml:"lifetimes,omitempty"`
 	// Types are files with types of credentials of the issuer's own, one in each.
 	// One with the id of a shipped type takes its place.

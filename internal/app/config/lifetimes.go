@@ -17,11 +17,17 @@ type Lifetimes struct {
 	// Code is for an authorization code, at most a minute (FAPI 2.0 section
 	// 5.3.2.1).
 	Code Duration `yaml:"code,omitempty"`
-	// AccessToken is for an access token, and so for all that comes of a
-	// consent.
+	// AccessToken is for an access token, and so, without refresh tokens, for all
+	// that comes of a consent.
 	AccessToken Duration `yaml:"access_token,omitempty"`
 	// PreAuthorized is for a pre-authorized code.
 	PreAuthorized Duration `yaml:"pre_authorized,omitempty"`
+	// RefreshToken is for a refresh token, from the consent, and so for how old
+	// the evidence may be that new credentials rest on. Left out, there are none.
+	RefreshToken Duration `yaml:"refresh_token,omitempty"`
+	// RefreshPeriod is how long what a consent yields has to last a wallet: each
+	// period yields as much again.
+	RefreshPeriod Duration `yaml:"refresh_period,omitempty"`
 }
 
 // check says which lifetimes are too short to be of use or too long to be safe.
@@ -36,10 +42,15 @@ func (l *Lifetimes) check(f faults) {
 		{"code", l.Code, 10 * time.Second, time.Minute},
 		{"access_token", l.AccessToken, time.Minute, time.Hour},
 		{"pre_authorized", l.PreAuthorized, time.Minute, 24 * time.Hour},
+		{"refresh_token", l.RefreshToken, time.Hour, 366 * 24 * time.Hour},
+		{"refresh_period", l.RefreshPeriod, time.Hour, 31 * 24 * time.Hour},
 	} {
 		if v := time.Duration(bound.value); v != 0 && (v < bound.shortest || v > bound.longest || v%time.Second != 0) {
 			f.add("lifetimes."+bound.name, "must be whole seconds from %s to %s", bound.shortest, bound.longest)
 		}
+	}
+	if l.RefreshPeriod != 0 && l.RefreshToken == 0 {
+		f.add("lifetimes.refresh_period", "is of no use without refresh_token")
 	}
 }
 

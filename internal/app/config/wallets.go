@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
@@ -91,8 +92,8 @@ func (w *Wallet) check(where string, mode Mode, providers int, f faults) {
 		f.add(where+".provider_file", "needed with several wallet_providers, because each could speak for the wallets of the others")
 	}
 	for _, grant := range w.GrantTypes {
-		if grant != openid4vci.GrantAuthorizationCode && grant != openid4vci.GrantPreAuthorized {
-			f.add(where+".grant_types", "%s and %s are known", openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized)
+		if known := []string{openid4vci.GrantAuthorizationCode, openid4vci.GrantPreAuthorized, openid4vci.GrantRefreshToken}; !slices.Contains(known, grant) {
+			f.add(where+".grant_types", "%s are known", strings.Join(known, ", "))
 		}
 	}
 }

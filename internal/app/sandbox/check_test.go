@@ -173,6 +173,14 @@ func TestCheck(t *testing.T) {
 			d.cfg.Issuer.Lifetimes.AccessToken = config.Duration(time.Second)
 			d.save()
 		}, report.Fault, "issuer.lifetimes.access_token", "1m0s to 1h0m0s"},
+		"a refresh token for years": {func(d *deployment) {
+			d.cfg.Issuer.Lifetimes.RefreshToken = config.Duration(1000 * 24 * time.Hour)
+			d.save()
+		}, report.Fault, "issuer.lifetimes.refresh_token", "1h0m0s to 8784h0m0s"},
+		"a period without refresh tokens": {func(d *deployment) {
+			d.cfg.Issuer.Lifetimes = config.Lifetimes{RefreshPeriod: config.Duration(6 * time.Hour)}
+			d.save()
+		}, report.Fault, "issuer.lifetimes.refresh_period", "without refresh_token"},
 		"log level": {func(d *deployment) { d.cfg.Log.Level = "loud"; d.save() }, report.Fault, "log.level", "loud"},
 		"one address with and without TLS": {func(d *deployment) {
 			d.cfg.Verifier.Listen, d.cfg.Verifier.TLS = d.cfg.Issuer.Listen, nil

@@ -175,6 +175,7 @@ func (s *Sandbox) write(w *writer, cas *authorities, addresses []string, o Optio
 		WalletProviders: []config.Anchor{{File: w.certificate("wallet-provider-ca", cas.provider.Certificate)}},
 		JPKI:            o.JPKI,
 		BatchSize:       o.BatchSize,
+		Lifetimes:       config.Lifetimes{RefreshToken: config.Duration(90 * 24 * time.Hour)},
 		StatusWindow:    config.Duration(o.StatusWindow),
 		StatusListSize:  1 << 14, // published every second in places
 	}
