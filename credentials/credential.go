@@ -32,6 +32,9 @@ type StatusRef struct {
 type Draft struct {
 	// Type is the vct of an SD-JWT VC or the doctype of an mdoc.
 	Type string
+	// TypeIntegrity is the vct#integrity claim of an SD-JWT VC: the digest of
+	// its type metadata. Empty leaves it out; an mdoc has no such element.
+	TypeIntegrity string
 	// Issuer is the iss claim of an SD-JWT VC; empty leaves it out. An mdoc
 	// has no such element.
 	Issuer string

@@ -160,6 +160,10 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 	if err != nil {
 		return nil, "", openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "what is known of the person is not what this credential needs")
 	}
+	integrity, err := i.typeIntegrity(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
 	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
 		GrantID:    access.GrantID,
 		ConfigID:   c.ID,
@@ -176,7 +180,7 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 	drafts = make([]credentials.Draft, len(issued))
 	for n, row := range issued {
 		drafts[n] = credentials.Draft{
-			Type:       c.Type,
+			Type: c.Type, TypeIntegrity: integrity,
 			Claims:     claims,
 			Always:     c.always(),
 			HolderKey:  holderKeys[n],

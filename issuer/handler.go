@@ -22,6 +22,7 @@ import (
 	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/issuer/records"
 	"github.com/tegata-id/tegata/issuer/web"
 )
 
@@ -60,6 +61,7 @@ func Mount(h *httpd.Server, path string, i *Issuer, server *oauth.Server, adminT
 		public.GET(sdjwt.IssuerMetadataPath+path, x.vcIssuer)
 	}
 	public.GET(path+pathType, x.typeMetadata)
+	public.GET(path+pathTypeDigest, x.typeByDigest)
 	public.GET(path+PathStatusLists, x.statusLists)
 	public.GET(path+PathStatusLists+"/:id", x.statusList)
 	public.GET(path+pathOffer, x.offer)
@@ -136,6 +138,19 @@ func (x *handler) typeMetadata(c echo.Context) error {
 		return &httpd.Error{Status: http.StatusNotFound, Code: httpd.CodeNotFound, Description: "no such type"}
 	}
 	c.Response().Header().Set("Cache-Control", "public, max-age=86400")
+	return httpd.WriteTagged(c, "application/json", document.body)
+}
+
+// typeByDigest serves the document that credentials name by vct#integrity.
+func (x *handler) typeByDigest(c echo.Context) error {
+	document, err := x.issuer.typeByDigest(c.Request().Context(), c.Param("name"), c.Param("digest"))
+	switch {
+	case errors.Is(err, records.ErrTypeDocumentUnknown):
+		return &httpd.Error{Status: http.StatusNotFound, Code: httpd.CodeNotFound, Description: "no such document"}
+	case err != nil:
+		return httpd.Unavailable(err)
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	return httpd.WriteTagged(c, "application/json", document)
 }
 

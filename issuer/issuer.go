@@ -125,7 +125,9 @@ type Issuer struct {
 	// signedMetadata is nil without keys that sign it.
 	signedMetadata *signedMetadata
 	// types are the type metadata of the SD-JWT VC configurations by their IDs.
-	types map[string][]byte
+	types map[string]typeDocument
+	// keptTypes are the IDs of those that are in the database.
+	keptTypes sync.Map
 	// encryption is of credential requests and responses.
 	encryption    *encryption
 	notifications *notifications

@@ -59,11 +59,13 @@ type world struct {
 	lists    *statuslist.Lists
 	sessions *session.Store
 	holders  []*ecdsa.PrivateKey
+	// configurations are those of the issuers that are made.
+	configurations []issuer.Configuration
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, now: start}
+	w := &world{t: t, now: start, configurations: issuer.Identity()}
 	w.db = must(database.Open(t.Context(), database.Config{}))(t)
 	t.Cleanup(func() { _ = w.db.Close() })
 	if err := w.db.Migrate(t.Context()); err != nil {
@@ -124,7 +126,7 @@ func (w *world) issuer(turns ...turn) *issuer.Issuer {
 	}))(w.t)
 	return must(issuer.New(issuer.Config{
 		ID: issuerID, Tenant: tenant, Name: []issuer.Text{{Locale: "en", Text: "Test"}},
-		Configurations: issuer.Identity(), Signers: signers, Sessions: w.sessions,
+		Configurations: w.configurations, Signers: signers, Sessions: w.sessions,
 		Records:     &records.Records{DB: w.db, Lists: w.lists, Now: w.clock},
 		StatusLists: publisher, StatusWindow: time.Minute, Secret: bytes.Repeat([]byte{2}, 32),
 		BatchSize: 2, CredentialsPerGrant: 100, MaxValidity: 31 * day, RecheckInterval: time.Hour,

@@ -166,6 +166,11 @@ func (b *builder) payload(d credentials.Draft) ([]byte, error) {
 	if out, err = jsontext.AppendQuote(append(out, `,"vct":`...), d.Type); err != nil {
 		return nil, errors.New("type is not valid UTF-8")
 	}
+	if d.TypeIntegrity != "" {
+		if out, err = jsontext.AppendQuote(append(out, `,"vct#integrity":`...), d.TypeIntegrity); err != nil {
+			return nil, errors.New("the integrity of the type is not valid UTF-8")
+		}
+	}
 	return append(out, '}'), nil
 }
 

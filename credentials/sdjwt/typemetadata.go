@@ -1,6 +1,8 @@
 package sdjwt
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,6 +84,13 @@ func ParseTypeMetadata(data []byte, vct string) (*TypeMetadata, error) {
 		return nil, err
 	}
 	return &m.TypeMetadata, nil
+}
+
+// Integrity returns what credentials name a document of type metadata by, in
+// vct#integrity (section 7): its SHA-256 as W3C Subresource Integrity writes it.
+func Integrity(document []byte) string {
+	digest := sha256.Sum256(document)
+	return "sha256-" + base64.StdEncoding.EncodeToString(digest[:])
 }
 
 // Validate checks the rules of sections 5.2, 5.5 and 5.6. Errors are

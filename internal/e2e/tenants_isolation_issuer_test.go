@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -31,6 +32,7 @@ func issuerMatrix() map[string]entry {
 		"GET /.well-known/oauth-authorization-server": public,
 		"GET /.well-known/jwt-vc-issuer":              public,
 		"GET /types/:name":                            {public: "it describes a type, in the same bytes at every issuer of the type", get: typeBesideOthers},
+		"GET /types/:name/:digest":                    {public: "it describes a type, and its name is that of the bytes", get: typeByDigest},
 		"GET /assets/issuer.css":                      public,
 		"GET /assets/issuer.js":                       public,
 		"GET /openapi.yaml":                           public,
@@ -607,6 +609,14 @@ func typeBesideOthers(t *testing.T, n *neighbours) *answer {
 		t.Errorf("%d %s, and at the neighbour %s", a.status, a.body, there.body)
 	}
 	return a
+}
+
+// typeByDigest gets what the credentials of b name.
+func typeByDigest(t *testing.T, n *neighbours) *answer {
+	t.Helper()
+	document := n.b.send(t, http.MethodGet, n.b.endpoint("/types/identity_sd_jwt"), nil, nil)
+	digest := sha256.Sum256(document.body)
+	return n.b.send(t, http.MethodGet, n.b.endpoint("/types/identity_sd_jwt/"+jose.EncodeBase64(digest[:])), nil, nil)
 }
 
 // tryDocument gets what has an identifier.
