@@ -186,7 +186,7 @@ func bodies(doc *openapi3.T) map[string]*openapi3.MediaType {
 // TestClosedLists compares the lists of reasons with the constants in the code.
 func TestClosedLists(t *testing.T) {
 	t.Parallel()
-	generic := []string{"method_not_allowed", "not_found", "request_timeout", "request_too_large", "server_error", "temporarily_unavailable", "unsupported_media_type"}
+	generic := []string{"method_not_allowed", "not_found", "request_timeout", "request_too_large", "server_error", "temporarily_unavailable", "too_many_requests", "unsupported_media_type"}
 	tests := []struct {
 		name         openapi.Name
 		schema       string
@@ -195,7 +195,7 @@ func TestClosedLists(t *testing.T) {
 		plus, minus  []string
 	}{
 		// Some codes are for wallets or pages alone.
-		{openapi.Verifier, "Reason", "verifier/errors.go", "Code", "", generic, []string{"other_session", "access_denied"}},
+		{openapi.Verifier, "Reason", "verifier/errors.go", "Code", "", generic, []string{"other_session", "access_denied", "too_many_requests"}},
 		{openapi.Verifier, "RefusalReason", "verifier/refusal.go", "Reason", "", nil, nil},
 		{openapi.Wallet, "Reason", "wallet/provider/errors.go", "Reason", "", append([]string{"not_acceptable", "not_implemented"}, generic...), nil},
 		{openapi.Issuer, "Reason", "issuer/handler.go", "", "Reason", slices.Concat([]string{"invalid_request", "not_acceptable", "not_implemented"}, constants(t, "issuer/oauth/signing.go", "", "Reason"), generic), nil},

@@ -15,7 +15,7 @@ import (
 func (h *handler) mountPages(server *httpd.Server, path string) {
 	routes := server.Echo().Group(path, httpd.Errors(h.encodePage), server.SameOrigin())
 	routes.GET("/", h.index)
-	routes.POST(pathStart, h.start)
+	routes.POST(pathStart, h.start, server.LimitRate())
 	routes.GET(pathPages+"/:id", h.wait)
 	routes.GET(pathPages+"/:id/result", h.collect)
 	routes.GET(pathDone, h.done)

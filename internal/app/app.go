@@ -50,6 +50,7 @@ type App struct {
 	roots    []*x509.Certificate
 	keyring  config.Keyring
 	shared   shared
+	limiter  *httpd.RateLimiter // nil if it is off
 
 	fronts map[string]*front // by listen address
 	admin  net.Listener
@@ -70,6 +71,9 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (app *App, err er
 	a := &App{
 		cfg: cfg, opt: opt, registry: telemetry.NewRegistry(), health: httpd.NewHealth(),
 		fronts: map[string]*front{}, tenants: map[string]*tenant{},
+	}
+	if limit := cfg.RateLimit; !limit.Off {
+		a.limiter = httpd.NewRateLimiter(limit.PerSecond, limit.Burst, opt.Now)
 	}
 	defer func() {
 		if err != nil {

@@ -30,8 +30,12 @@ func (a *App) openFronts(tenants map[string]*tenant) error {
 		if a.fronts[address] != nil {
 			continue
 		}
+		proxies, err := a.cfg.Proxies()
+		if err != nil {
+			return err
+		}
 		handler, err := httpd.NewFront(httpd.FrontOptions{
-			Name: "front", Logger: a.opt.Log, Metrics: a.metrics, Now: a.opt.Now, Health: a.health,
+			Name: "front", TrustedProxies: proxies, Logger: a.opt.Log, Metrics: a.metrics, Now: a.opt.Now, Health: a.health,
 			DrainTimeout: a.cfg.Drain.Or(httpd.DefaultDrainTimeout),
 		})
 		if err != nil {

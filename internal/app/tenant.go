@@ -78,8 +78,16 @@ func (a *App) buildTenant(section config.Tenant) (*tenant, error) {
 		return old, nil
 	}
 	t := &tenant{Tenant: section, fingerprint: fingerprint}
+	proxies, err := a.cfg.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	limiter := a.limiter
+	if t.TLS == nil && len(proxies) == 0 {
+		limiter = nil // everybody has the address of a proxy that nobody has named
+	}
 	if t.server, err = httpd.New(httpd.Options{
-		Name: t.Role, Tenant: t.Endpoint.Tenant, Origin: t.Origin, Path: t.Path,
+		Name: t.Role, Tenant: t.Endpoint.Tenant, Origin: t.Origin, Path: t.Path, TrustedProxies: proxies, Limiter: limiter,
 		Logger: a.opt.Log, Metrics: a.metrics, Tracer: a.tracing.Tracer(), Now: a.opt.Now,
 	}); err != nil {
 		return nil, err

@@ -48,15 +48,7 @@ func (l *limitListener) prefixOf(conn net.Conn) netip.Prefix {
 	if !ok || within(l.front.options.TrustedProxies, addr) {
 		return netip.Prefix{}
 	}
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
+	return networkOf(addr)
 }
 
 // acquire counts a connection, or returns the name of the limit in its way.

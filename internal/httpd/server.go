@@ -46,6 +46,9 @@ type Options struct {
 	Now func() time.Time
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// Limiter is what [Server.LimitRate] asks; several servers may share it.
+	// Optional.
+	Limiter *RateLimiter
 	// MaxBody is the most bytes of a request body unless a route says
 	// otherwise with BodyLimit.
 	MaxBody int64

@@ -55,7 +55,7 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 		cookie: httpd.CookieName("issuer", tenant, "login"),
 	}
 	machine := h.Echo().Group(path, httpd.Errors(handler.encodeMachine), httpd.CORS(), handler.FreshNonce())
-	machine.POST(pathPAR, handler.push)
+	machine.POST(pathPAR, handler.push, h.LimitRate())
 	machine.OPTIONS(pathPAR, httpd.Preflight(http.MethodPost))
 	machine.POST(pathToken, handler.token)
 	machine.OPTIONS(pathToken, httpd.Preflight(http.MethodPost))
@@ -71,10 +71,10 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 	forms.GET(pathLogin, handler.login)
 	forms.GET(pathReturn, handler.returned)
 	if server.cfg.OtherDevice {
-		forms.POST(pathLoginJPKI, handler.prove)
-		forms.POST(pathDevice, handler.elsewhere)
+		forms.POST(pathLoginJPKI, handler.prove, h.LimitRate())
+		forms.POST(pathDevice, handler.elsewhere, h.LimitRate())
 		forms.GET(pathDevice, handler.device)
-		forms.POST(pathCode, handler.typed)
+		forms.POST(pathCode, handler.typed, h.LimitRate())
 	}
 	if server.cfg.TestCards != nil {
 		forms.POST(pathLoginTest, handler.proveTestPerson)
@@ -89,7 +89,7 @@ func Mount(h *httpd.Server, path, tenant string, server *Server) *Handler {
 	// Apps are no pages: without cookies, and closed to scripts of others.
 	apps := h.Echo().Group(path, httpd.Errors(encodeAppError))
 	apps.GET(pathSigning+"/:id", handler.signing)
-	apps.POST(pathSigning+"/:id", handler.deposit)
+	apps.POST(pathSigning+"/:id", handler.deposit, h.LimitRate())
 	if server.cfg.TestCards != nil {
 		apps.GET(pathTestCards+"/:person", handler.testCard)
 	}

@@ -30,7 +30,7 @@ func Mount(h *httpd.Server, path string, p *Provider) {
 	handler := handler{p}
 	api := h.Echo().Group(path, httpd.Errors(encodeError), httpd.BodyLimit(maxRequest))
 	api.POST(PathChallenges, handler.challenge)
-	api.POST(PathInstances, handler.register)
+	api.POST(PathInstances, handler.register, h.LimitRate())
 	api.POST(PathInstances+"/:id"+PathClientAttestations, handler.attestClient)
 	api.POST(PathInstances+"/:id"+PathKeyAttestations, handler.attestKeys)
 	api.POST(PathAdminInstances+"/:id"+PathRevoke, handler.revoke)

@@ -16,6 +16,13 @@ import (
 func (k *checker) checkListeners() {
 	for _, t := range k.cfg.Tenants() {
 		address := t.Listen
+		if t.TLS == nil && len(k.cfg.TrustedProxies) == 0 && !k.cfg.RateLimit.Off {
+			k.Add(report.Finding{
+				Level: report.Warning, Where: t.Name() + ".tls", File: t.File,
+				What: "a proxy ends TLS, and trusted_proxies does not name it: clients can't be told apart, and none is limited",
+				Fix:  "name the networks of the proxies in trusted_proxies, or have the proxy limit clients and set rate_limit.off",
+			})
+		}
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			k.add(t.Name()+".listen", t.File, "write host:port, for example 0.0.0.0:8443", err.Error())
 		}

@@ -41,6 +41,12 @@ type Config struct {
 	SessionKeys string `yaml:"session_keys_file"`
 	// Outbound limits what the process connects to.
 	Outbound Outbound `yaml:"outbound"`
+	// TrustedProxies are the networks, as 10.0.0.0/8, of the proxies in front,
+	// whose X-Forwarded-For is believed.
+	TrustedProxies []string `yaml:"trusted_proxies,omitempty"`
+	// RateLimit is for clients whose address is known: where this process ends
+	// TLS, or TrustedProxies names the proxies.
+	RateLimit RateLimit `yaml:"rate_limit,omitempty"`
 	// Admin is the address of the listener for health, metrics and profiles,
 	// for example 127.0.0.1:9090. Empty means none.
 	Admin string `yaml:"admin_listen"`

@@ -124,6 +124,10 @@ func (c *Config) Validate() error {
 	for _, t := range tenants {
 		t.check(c.Mode, faults{file: t.File, prefix: t.prefix, list: &list})
 	}
+	c.RateLimit.check(f)
+	if _, err := c.Proxies(); err != nil {
+		f.add("trusted_proxies", "must be networks such as 10.0.0.0/8: %s", err)
+	}
 	c.checkTogether(&list)
 	return errors.Join(list...)
 }
