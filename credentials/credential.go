@@ -84,6 +84,21 @@ type Binding struct {
 	// EncryptionKeyThumbprint is the RFC 7638 SHA-256 thumbprint (32 bytes)
 	// of the key the response is encrypted to; nil if it is not encrypted.
 	EncryptionKeyThumbprint []byte
+	// TransactionData lists, in the order of the request, what this presentation
+	// may authorize.
+	TransactionData []TransactionData
+	// HolderUnproven says that the verifier did not ask for a proof of
+	// possession. One that comes all the same is checked.
+	HolderUnproven bool
+}
+
+// TransactionData is one element of transaction_data as the holder signs it
+// (OpenID4VP 1.0 section 8.4 and appendix B.3.3.1).
+type TransactionData struct {
+	// Encoded is the element as it stands in the request.
+	Encoded string
+	// HashAlgorithms are those that the element allows; nil means sha-256.
+	HashAlgorithms []string
 }
 
 // Audience returns what the aud claim of a KB-JWT must be: the full client
@@ -134,6 +149,9 @@ type Verified struct {
 	SignedAt, ValidFrom, ValidUntil time.Time
 	// Status is nil if the credential names no status list.
 	Status *StatusRef
+	// Authorized holds those of the binding's TransactionData that the holder
+	// signed, encoded as in the request.
+	Authorized []string
 	// Checks lists what was verified, in order.
 	Checks []Check
 }

@@ -25,6 +25,9 @@ const (
 	// CodeIndividualNumber: the query asks for the Individual Number or
 	// compares with one.
 	CodeIndividualNumber Code = "individual_number"
+	// CodeInvalidTransactionData: transaction data that no presentation that
+	// the query asks for could authorize, or that is malformed.
+	CodeInvalidTransactionData Code = "invalid_transaction_data"
 	// CodeInvalidRedirectURI: missing where the flow needs it, or not https.
 	CodeInvalidRedirectURI Code = "invalid_redirect_uri"
 	// CodeUnauthorized: the bearer token is missing or wrong.

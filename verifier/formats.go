@@ -73,6 +73,8 @@ func sdjwtReason(r sdjwt.Reason) Reason {
 		return ReasonNotYetValid
 	case sdjwt.ReasonStatus:
 		return ReasonStatusUnavailable
+	case sdjwt.ReasonTransactionData:
+		return ReasonTransactionData
 	case sdjwt.ReasonHolderKey, sdjwt.ReasonKeyBindingMissing, sdjwt.ReasonKeyBinding, sdjwt.ReasonNonce,
 		sdjwt.ReasonAudience, sdjwt.ReasonHash, sdjwt.ReasonKeyBindingTime:
 		return ReasonHolderBinding

@@ -57,7 +57,7 @@ func Mount(h *httpd.Server, path string, v *Verifier) {
 }
 
 func (h *handler) request(c echo.Context) error {
-	return h.writeRequest(c, "")
+	return h.writeRequest(c, openid4vp.RequestURIPost{})
 }
 
 func (h *handler) requestByPost(c echo.Context) error {
@@ -69,11 +69,11 @@ func (h *handler) requestByPost(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.writeRequest(c, posted.WalletNonce)
+	return h.writeRequest(c, posted)
 }
 
-func (h *handler) writeRequest(c echo.Context, walletNonce string) error {
-	object, err := h.v.RequestObject(c.Request().Context(), c.Param("id"), walletNonce)
+func (h *handler) writeRequest(c echo.Context, posted openid4vp.RequestURIPost) error {
+	object, err := h.v.RequestObject(c.Request().Context(), c.Param("id"), posted)
 	if err != nil {
 		return err
 	}

@@ -28,15 +28,16 @@ func (h *handler) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 type createBody struct {
-	DCQLQuery   json.RawMessage `json:"dcql_query"`
-	RedirectURI string          `json:"redirect_uri"`
-	Flow        Flow            `json:"flow"`
+	DCQLQuery       json.RawMessage   `json:"dcql_query"`
+	RedirectURI     string            `json:"redirect_uri"`
+	Flow            Flow              `json:"flow"`
+	TransactionData []json.RawMessage `json:"transaction_data"`
 }
 
 type createdBody struct {
 	ID         string    `json:"id"`
 	Link       string    `json:"link"`
-	RequestURI string    `json:"request_uri"`
+	RequestURI string    `json:"request_uri,omitempty"`
 	Expires    time.Time `json:"expires_at"`
 }
 
@@ -45,7 +46,9 @@ func (h *handler) create(c echo.Context) error {
 	if err := httpd.JSON(c, &body); err != nil {
 		return err
 	}
-	t, err := h.v.Start(c.Request().Context(), StartRequest{DCQL: body.DCQLQuery, RedirectURI: body.RedirectURI, Flow: body.Flow})
+	t, err := h.v.Start(c.Request().Context(), StartRequest{
+		DCQL: body.DCQLQuery, RedirectURI: body.RedirectURI, Flow: body.Flow, TransactionData: body.TransactionData,
+	})
 	if err != nil {
 		return err
 	}

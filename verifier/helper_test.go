@@ -193,7 +193,7 @@ type request struct {
 
 func (w *world) fetch(t *verifier.Transaction) *request {
 	w.t.Helper()
-	return w.parse(t, must(w.v.RequestObject(w.t.Context(), last(t.RequestURI), ""))(w.t), "")
+	return w.parse(t, must(w.v.RequestObject(w.t.Context(), last(t.RequestURI), openid4vp.RequestURIPost{}))(w.t), "")
 }
 
 func (w *world) parse(t *verifier.Transaction, object, walletNonce string) *request {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/dcql"
+	"github.com/tegata-id/tegata/credentials/openid4vp"
 	"github.com/tegata-id/tegata/credentials/trust"
 )
 
@@ -37,8 +38,14 @@ func (v *Verifier) judge(ctx context.Context, t *transaction, token map[string][
 			return nil, mismatch(&dcql.CheckError{QueryID: id, Reason: dcql.ReasonCount}), nil
 		}
 	}
+	data, err := openid4vp.ParseTransactionData(t.TransactionData, q)
+	if err != nil {
+		return nil, &Refusal{Reason: ReasonQuery, Detail: "the transaction data can't be read again"}, err
+	}
 	presented := map[string][]*credentials.Verified{}
 	for _, id := range ids {
+		b.HolderUnproven = !q.Credential(id).HolderBindingRequired()
+		b.TransactionData = openid4vp.TransactionDataFor(data, id)
 		// The configuration may have changed since the request was made.
 		format, ok := v.cfg.Formats[q.Credential(id).Format]
 		if !ok {
@@ -55,6 +62,9 @@ func (v *Verifier) judge(ctx context.Context, t *transaction, token map[string][
 	if err := q.Check(presented); err != nil {
 		r := mismatch(err)
 		return nil, r.after(foundIn(presented[r.QueryID])), err
+	}
+	if !authorizes(t, presented) {
+		return nil, (&Refusal{Reason: ReasonTransactionData, Detail: "transaction data of the request was not authorized"}).after(nil), nil
 	}
 	if differentSubjects(presented) {
 		return nil, (&Refusal{Reason: ReasonDifferentSubjects, Detail: "the credentials are of different persons"}).after(nil), nil
@@ -93,6 +103,9 @@ func (v *Verifier) accept(ctx context.Context, c *dcql.CredentialQuery, verified
 	}
 	note("trust_anchor", "the anchor may vouch for credentials of this format and type")
 	note("query", "what was asked for was presented")
+	if n := len(verified.Authorized); n > 0 {
+		note("transaction_data", fmt.Sprintf("the holder authorized %d elements", n))
+	}
 	found, check, refusal, cause := v.checkStatus(ctx, verified, anchor)
 	if refusal != nil {
 		return nil, refusal.after(checks), cause

@@ -233,7 +233,7 @@ func testResultSecrets(t *testing.T) {
 			t.Errorf("response by %s: %v", name, err)
 		}
 	}
-	if _, err := w.v.RequestObject(t.Context(), tx.ID, ""); codeOf(err) != verifier.CodeNotFound {
+	if _, err := w.v.RequestObject(t.Context(), tx.ID, openid4vp.RequestURIPost{}); codeOf(err) != verifier.CodeNotFound {
 		t.Errorf("request by transaction: %v", err)
 	}
 	must(w.v.Result(t.Context(), tx.ID, ""))(t)
@@ -244,14 +244,14 @@ func testFetchedTwice(t *testing.T) {
 	w := newWorld(t)
 	tx := w.start(querySDJWT)
 	first := w.fetch(tx)
-	object := must(w.v.RequestObject(t.Context(), last(tx.RequestURI), "wallet-nonce-1"))(t)
+	object := must(w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{WalletNonce: "wallet-nonce-1"}))(t)
 	second := w.parse(tx, object, "wallet-nonce-1")
 	if second.Parameters.WalletNonce != "wallet-nonce-1" || first.Parameters.WalletNonce != "" ||
 		second.Parameters.Nonce != first.Parameters.Nonce || second.responseID != first.responseID {
 		t.Errorf("second fetch: %+v", second.Parameters)
 	}
 	w.accepted(tx, first, w.encrypted(first, w.presentSDJWT(first.binding())))
-	_, err := w.v.RequestObject(t.Context(), last(tx.RequestURI), "")
+	_, err := w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{})
 	wantStatus(t, err, 404)
 }
 
@@ -524,7 +524,7 @@ func testTenants(t *testing.T) {
 		t.Errorf("other tenant's: %v, never existed: %v", foreign, never)
 	}
 	wantStatus(t, town.Cancel(t.Context(), tx.ID), 404)
-	_, err := town.RequestObject(t.Context(), last(tx.RequestURI), "")
+	_, err := town.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{})
 	wantStatus(t, err, 404)
 	w.accepted(tx, r, w.encrypted(r, w.presentSDJWT(r.binding())))
 }

@@ -31,9 +31,6 @@ func (v *Verifier) checkQuery(data json.RawMessage) (json.RawMessage, error) {
 			return nil, refuse(CodeUnsupportedQuery, "a credential format of the query is not supported", nil)
 		}
 	}
-	if !q.HolderBindingRequired() {
-		return nil, refuse(CodeUnsupportedQuery, "credentials without proof of possession are not supported", nil)
-	}
 	out, err := json.Marshal(q)
 	if err != nil {
 		return nil, refuse(CodeServerError, "", err)

@@ -39,6 +39,9 @@ const (
 	// ReasonHolderBinding: the proof of possession is missing, is somebody
 	// else's, or was made for another request.
 	ReasonHolderBinding Reason = "holder_binding"
+	// ReasonTransactionData: the holder did not authorize the transaction data
+	// of the request, or something else.
+	ReasonTransactionData Reason = "transaction_data"
 	// ReasonExpired and ReasonNotYetValid: outside the credential's validity.
 	ReasonExpired     Reason = "credential_expired"
 	ReasonNotYetValid Reason = "credential_not_yet_valid"

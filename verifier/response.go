@@ -79,10 +79,10 @@ func (v *Verifier) open(t *transaction, form url.Values) (*openid4vp.ResponsePar
 	if err != nil {
 		return nil, nil, &opening{err: err}
 	}
-	posted, err := openid4vp.ParsePost(form, openid4vp.DirectPostJWT)
+	posted, err := openid4vp.ParsePost(form, t.mode())
 	if err != nil {
 		ours := sameSecret(form.Get("state"), t.ResponseState)
-		if form.Has("vp_token") {
+		if form.Has("vp_token") && t.mode().Encrypted() {
 			return nil, nil, turnAway(ReasonNotEncrypted, "the response is not encrypted although the request demands it", err, ours)
 		}
 		return nil, nil, turnAway(ReasonResponse, "the response is malformed", err, ours)

@@ -87,10 +87,11 @@ type Certificate struct {
 // Result returns the state of a transaction of the relying party's program.
 // What was presented is handed out once and forgotten with that.
 //
-// If the relying party named a redirect URI, the response code that arrived
-// there is needed; until then an accepted presentation looks like none, since
-// whoever answered may not be whom the relying party is talking to. Errors are
-// [*Error].
+// On the same device the response code that arrived at the redirect URI is
+// needed; until then an accepted presentation looks like none, since whoever
+// answered may not be whom the relying party is talking to. A browser of
+// another device can't bring it back to where the transaction began, so that
+// across devices it is not needed (HAIP 1.0 section 5.1). Errors are [*Error].
 func (v *Verifier) Result(ctx context.Context, id, code string) (*Result, error) {
 	t, version, err := v.transactions.Get(ctx, id)
 	if err == nil && t.Browser {
@@ -99,7 +100,7 @@ func (v *Verifier) Result(ctx context.Context, id, code string) (*Result, error)
 	if err != nil {
 		return nil, stored(err, CodeNotFound, unknownTransaction)
 	}
-	return v.release(ctx, id, &t, version, code, t.RedirectURI != "")
+	return v.release(ctx, id, &t, version, code, t.Flow == SameDevice)
 }
 
 const wrongCode = "the response code is wrong or was used"

@@ -50,7 +50,7 @@ func TestRotationDuringTransaction(t *testing.T) {
 			early := w.fetch(before)
 
 			w.advance(2 * time.Minute)
-			if id := must(w.v.ClientID())(t); id != openid4vp.X509HashClientID(next.Leaf()) {
+			if id := must(openid4vp.ParseRequestLink(w.start(tc.query).Link))(t).ClientID; id != openid4vp.X509HashClientID(next.Leaf()) {
 				t.Errorf("after the rotation: client %s", id)
 			}
 			w.v = w.rotating(entries[1], entries[0])
@@ -91,7 +91,7 @@ func TestNegRequestSigner(t *testing.T) {
 		return err
 	}
 	tx := w.start(querySDJWT)
-	object := must(w.v.RequestObject(t.Context(), last(tx.RequestURI), ""))(t)
+	object := must(w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{}))(t)
 	var claims struct {
 		Expires int64 `json:"exp"`
 	}
@@ -103,13 +103,13 @@ func TestNegRequestSigner(t *testing.T) {
 	}
 
 	w.advance(3*time.Minute + time.Second)
-	_, err := w.v.RequestObject(t.Context(), last(tx.RequestURI), "")
+	_, err := w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{})
 	wantStatus(t, err, 503)
 	wantStatus(t, begin(), 503)
 
 	// A replica without the key can't take its place by another.
 	w.v = w.rotating(keys.Entry{Key: next})
-	_, err = w.v.RequestObject(t.Context(), last(tx.RequestURI), "")
+	_, err = w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{})
 	wantStatus(t, err, 503)
 	if err := begin(); err != nil {
 		t.Errorf("honest twin: %v", err)

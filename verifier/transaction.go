@@ -61,12 +61,19 @@ type transaction struct {
 	Browser    bool
 	RequestID  string
 	ResponseID string
-	// ClientID is the hash of the certificate that the transaction began with.
-	ClientID string
-	Nonce    string
+	ClientID   string
+	// Signer is the hash of the certificate that the transaction began with, in
+	// the form of a client identifier, if that is not the client identifier.
+	Signer string
+	// Mode is DirectPostJWT if empty.
+	Mode openid4vp.ResponseMode
+	// TransactionData is encoded as it stands in the request.
+	TransactionData []string
+	Nonce           string
 	// ResponseState is the parameter state.
 	ResponseState string
-	// Key is the private key for this one response; gone once answered.
+	// Key is the private key for this one response, nil if it is not encrypted;
+	// gone once answered.
 	Key     []byte
 	Expires time.Time
 
@@ -85,15 +92,20 @@ type StartRequest struct {
 	// code in the parameter response_code. Needed for SameDevice; an https URL.
 	RedirectURI string
 	Flow        Flow
+	// TransactionData are JSON objects with type, credential_ids and what the
+	// type needs, which the person is to authorize (OpenID4VP 1.0 section 8.4).
+	// They go to the wallet byte for byte.
+	TransactionData []json.RawMessage
 }
 
 // Transaction is a request that waits for a wallet.
 type Transaction struct {
 	// ID names the transaction to the relying party. It is a secret.
 	ID string
-	// RequestURI is where the wallet gets the request, and Link how it comes
-	// to know: for a link on the same device, or a QR code.
-	RequestURI, Link string
+	// Link leads the wallet to the request: for a link on the same device, or a
+	// QR code. RequestURI is where the wallet gets the request object; it is
+	// empty if the link carries the whole request.
+	Link, RequestURI string
 	// Expires is when a wallet can't answer any more.
 	Expires time.Time
 }
@@ -118,24 +130,24 @@ func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Tr
 	if err != nil {
 		return nil, err
 	}
-	clientID, err := v.ClientID()
+	data, err := v.checkTransactionData(query, r.TransactionData)
 	if err != nil {
-		return nil, refuse(CodeUnavailable, "try again later", err)
-	}
-	key, err := keys.GenerateP256()
-	if err != nil {
-		return nil, refuse(CodeServerError, "", err)
-	}
-	private, err := key.Bytes()
-	if err != nil {
-		return nil, refuse(CodeServerError, "", err)
+		return nil, err
 	}
 	id := newSecret()
 	t := transaction{
 		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser,
-		RequestID: newSecret(), ResponseID: newSecret(), ClientID: clientID,
-		Nonce: newSecret(), ResponseState: newSecret(), Key: private,
+		RequestID: newSecret(), ResponseID: newSecret(), Mode: v.cfg.Request.mode(), TransactionData: data,
+		Nonce: newSecret(), ResponseState: newSecret(),
 		Expires: v.cfg.Now().Add(v.cfg.Lifetimes.Request).Truncate(time.Second),
+	}
+	if t.mode().Encrypted() {
+		if t.Key, err = newKey(); err != nil {
+			return nil, refuse(CodeServerError, "", err)
+		}
+	}
+	if err := v.identify(&t); err != nil {
+		return nil, refuse(CodeUnavailable, "try again later", err)
 	}
 	link, err := v.link(&t)
 	if err != nil {
@@ -152,7 +164,20 @@ func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Tr
 	if err != nil {
 		return nil, refuse(CodeUnavailable, "try again later", err)
 	}
-	return &Transaction{ID: id, RequestURI: v.requestURI(&t), Link: link, Expires: t.Expires}, nil
+	started := &Transaction{ID: id, Link: link, Expires: t.Expires}
+	if t.signed() {
+		started.RequestURI = v.requestURI(&t)
+	}
+	return started, nil
+}
+
+// newKey returns a private key for one response.
+func newKey() ([]byte, error) {
+	key, err := keys.GenerateP256()
+	if err != nil {
+		return nil, err
+	}
+	return key.Bytes()
 }
 
 // Cancel ends a transaction of the relying party's program and forgets its
@@ -181,10 +206,11 @@ func (v *Verifier) responseURI(t *transaction) string {
 	return v.cfg.BaseURL + "/responses/" + t.ResponseID
 }
 
-func (v *Verifier) link(t *transaction) (string, error) {
-	return openid4vp.RequestLink{
-		ClientID: t.ClientID, RequestURI: v.requestURI(t), RequestURIMethod: openid4vp.MethodPost,
-	}.URL(v.cfg.WalletURL)
+func (t *transaction) mode() openid4vp.ResponseMode {
+	if t.Mode == "" {
+		return openid4vp.DirectPostJWT
+	}
+	return t.Mode
 }
 
 // waiting follows a pointer to a transaction that can still be answered. All
@@ -214,8 +240,12 @@ func (v *Verifier) trusts(ctx context.Context, t *transaction) error {
 	return err
 }
 
-// privateKey returns the key that the response is encrypted to.
+// privateKey returns the key that the response is encrypted to. Both are nil if
+// it is not encrypted.
 func (t *transaction) privateKey() (*ecdsa.PrivateKey, *jose.JWK, error) {
+	if !t.mode().Encrypted() {
+		return nil, nil, nil
+	}
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), t.Key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encryption key of the transaction: %w", err)
@@ -231,10 +261,13 @@ func (t *transaction) privateKey() (*ecdsa.PrivateKey, *jose.JWK, error) {
 // binding returns what presentations must be bound to. It comes from our own
 // session alone.
 func (v *Verifier) binding(t *transaction, key *jose.JWK) credentials.Binding {
-	return credentials.Binding{
-		Mode: credentials.BindingRedirect, Nonce: t.Nonce, ClientID: t.ClientID,
-		ResponseURI: v.responseURI(t), EncryptionKeyThumbprint: key.Thumbprint(),
+	b := credentials.Binding{
+		Mode: credentials.BindingRedirect, Nonce: t.Nonce, ClientID: t.ClientID, ResponseURI: v.responseURI(t),
 	}
+	if key != nil {
+		b.EncryptionKeyThumbprint = key.Thumbprint()
+	}
+	return b
 }
 
 const maxRedirectURI = 2048

@@ -76,9 +76,10 @@ type Config struct {
 	BaseURL string
 	// NameJA and NameEN are what people read.
 	NameJA, NameEN string
-	// Keys sign requests. The client identifier is the hash of the leaf of the
-	// key that signs; a transaction keeps its own to the end.
-	Keys     *keys.Ring
+	// Keys sign requests. A transaction keeps the key that it began with.
+	Keys *keys.Ring
+	// Request says in what form requests are made.
+	Request  RequestForm
 	Sessions *session.Store
 	Formats  map[credentials.Format]Format
 	Status   StatusChecker
@@ -157,6 +158,8 @@ func (c *Config) validate() error {
 		return errors.New("a key for requests is needed")
 	case len(c.Formats) == 0:
 		return errors.New("no credential format is configured")
+	case c.Request.validate(u.Hostname(), c.Keys) != nil:
+		return c.Request.validate(u.Hostname(), c.Keys)
 	case c.Lifetimes.Request <= 0 || c.Lifetimes.Result <= 0:
 		return errors.New("lifetimes must be positive")
 	case c.APIToken != "" && len(c.APIToken) < minToken:
@@ -171,29 +174,6 @@ func (c *Config) validate() error {
 		}
 	}
 	return nil
-}
-
-// ClientID returns the client identifier of a transaction that begins now, with
-// its prefix (OpenID4VP 1.0 section 5.9). It changes with the certificate. The
-// error is [keys.ErrNoSigner] if no key may sign now.
-func (v *Verifier) ClientID() (string, error) {
-	key, err := v.cfg.Keys.At(v.cfg.Now())
-	if err != nil {
-		return "", err
-	}
-	return openid4vp.X509HashClientID(key.Leaf()), nil
-}
-
-// signerOf returns the key whose certificate a transaction began with, for as
-// long as it is valid. The error is [keys.ErrNoSigner] if it has ended or is not
-// here.
-func (v *Verifier) signerOf(t *transaction) (*keys.Key, error) {
-	for _, e := range v.cfg.Keys.All() {
-		if openid4vp.X509HashClientID(e.Key.Leaf()) == t.ClientID && e.Key.ValidAt(v.cfg.Now()) {
-			return e.Key, nil
-		}
-	}
-	return nil, keys.ErrNoSigner
 }
 
 // authorized reports whether the token is the relying party's.

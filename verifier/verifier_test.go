@@ -69,14 +69,14 @@ func TestRequestObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	tx := w.start(querySDJWT)
-	object := must(w.v.RequestObject(t.Context(), last(tx.RequestURI), ""))(t)
+	object := must(w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{}))(t)
 	parsed := must(jose.Parse(object))(t)
 	if parsed.Header.Typ != "oauth-authz-req+jwt" || len(parsed.Header.X5C) != 1 || parsed.Header.X5C[0].Equal(w.ca.Certificate) {
 		t.Errorf("header: %+v", parsed.Header)
 	}
 	r := w.fetch(tx)
 	p := r.Parameters
-	if p.ClientID != must(w.v.ClientID())(t) || !strings.HasPrefix(p.ClientID, "x509_hash:") || p.ResponseMode != openid4vp.DirectPostJWT ||
+	if p.ClientID != openid4vp.X509HashClientID(w.requestKey.Leaf()) || !strings.HasPrefix(p.ClientID, "x509_hash:") || p.ResponseMode != openid4vp.DirectPostJWT ||
 		p.Audience[0] != "https://self-issued.me/v2" || len(p.Nonce) != 43 || len(p.State) != 43 || p.Expires.Time() != tx.Expires ||
 		!strings.HasPrefix(p.ResponseURI, origin+"/responses/") {
 		t.Errorf("parameters: %+v", p)
@@ -117,7 +117,7 @@ func TestStart(t *testing.T) {
 		{"individual number", number, redirect, verifier.SameDevice, verifier.CodeIndividualNumber},
 		{"value that is an individual number", value, redirect, verifier.SameDevice, verifier.CodeIndividualNumber},
 		{"other format", strings.Replace(querySDJWT, "dc+sd-jwt", "jwt_vc_json", 1), redirect, verifier.SameDevice, verifier.CodeUnsupportedQuery},
-		{"no holder binding", unbound, redirect, verifier.SameDevice, verifier.CodeUnsupportedQuery},
+		{"no holder binding", unbound, redirect, verifier.SameDevice, ""},
 		{"no flow", querySDJWT, redirect, "", verifier.CodeInvalidRequest},
 		{"same device without redirect", querySDJWT, "", verifier.SameDevice, verifier.CodeInvalidRedirectURI},
 		{"http redirect", querySDJWT, "http://rp.example/", verifier.SameDevice, verifier.CodeInvalidRedirectURI},
@@ -207,6 +207,6 @@ func TestCancel(t *testing.T) {
 	wantStatus(t, w.v.Cancel(t.Context(), tx.ID), 404)
 	_, err := w.v.Respond(t.Context(), r.responseID, w.encrypted(r, w.presentSDJWT(r.binding())))
 	wantStatus(t, err, 400)
-	_, err = w.v.RequestObject(t.Context(), last(tx.RequestURI), "")
+	_, err = w.v.RequestObject(t.Context(), last(tx.RequestURI), openid4vp.RequestURIPost{})
 	wantStatus(t, err, 404)
 }

@@ -3,6 +3,7 @@ package openid4vp
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 type Prefix string
 
 // The prefixes that the specification defines. [ParseRequest] accepts X509Hash
-// and X509SanDNS.
+// and X509SanDNS, [ParseUnsigned] accepts RedirectURI.
 const (
 	// PreRegistered is the absence of a known prefix.
 	PreRegistered           Prefix = ""
@@ -77,6 +78,10 @@ func X509HashClientID(leaf *x509.Certificate) string {
 // requests are signed with.
 func X509SanDNSClientID(name string) string { return string(X509SanDNS) + ":" + name }
 
+// RedirectURIClientID returns the client identifier of the prefix redirect_uri:
+// nothing but where the response goes. Requests under it can't be signed.
+func RedirectURIClientID(responseURI string) string { return string(RedirectURI) + ":" + responseURI }
+
 // certifiedBy reports whether the certificate proves the client identifier.
 // The chain and the signature are checked elsewhere.
 func (c ClientID) certifiedBy(leaf *x509.Certificate) error {
@@ -100,8 +105,14 @@ func (c ClientID) certifiedBy(leaf *x509.Certificate) error {
 	return invalid("client identifier prefix is not supported")
 }
 
-// allowsResponseURI reports whether the client may receive responses at a host
-// (section 8.2). A certificate hash says nothing about hosts.
-func (c ClientID) allowsResponseURI(host string) bool {
-	return c.Prefix != X509SanDNS || strings.EqualFold(c.Value, host)
+// allowsResponseURI reports whether the client may receive responses at u
+// (section 8.2). A certificate hash says nothing about addresses.
+func (c ClientID) allowsResponseURI(u *url.URL) bool {
+	switch c.Prefix {
+	case X509SanDNS:
+		return strings.EqualFold(c.Value, u.Hostname())
+	case RedirectURI:
+		return c.Value == u.String()
+	}
+	return true
 }

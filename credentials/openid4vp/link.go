@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -23,12 +24,17 @@ const (
 )
 
 // RequestLink is the authorization request as the wallet first sees it, in a
-// link or a QR code: where the request object is (RFC 9101 section 5.2).
+// link or a QR code. One of RequestURI, Request and Parameters is set.
 type RequestLink struct {
-	ClientID   string
+	ClientID string
+	// RequestURI is where the request object is (RFC 9101 section 5.2).
 	RequestURI string
 	// RequestURIMethod is MethodGet, MethodPost or empty.
 	RequestURIMethod string
+	// Request is the request object itself (RFC 9101 section 5.1).
+	Request string
+	// Parameters are those of a request that is not signed.
+	Parameters *AuthorizationRequest
 }
 
 // URL returns the link for a wallet's authorization endpoint: one of the
@@ -41,7 +47,17 @@ func (l RequestLink) URL(endpoint string) (string, error) {
 	if err != nil || u.Scheme == "" || strings.Contains(endpoint, "#") {
 		return "", errors.New("openid4vp: wallet endpoint is not a URL without fragment")
 	}
-	query := "client_id=" + url.QueryEscape(l.ClientID) + "&request_uri=" + url.QueryEscape(l.RequestURI)
+	query := "client_id=" + url.QueryEscape(l.ClientID)
+	switch {
+	case l.Parameters != nil:
+		if query, err = l.Parameters.query(); err != nil {
+			return "", err
+		}
+	case l.Request != "":
+		query += "&request=" + url.QueryEscape(l.Request)
+	default:
+		query += "&request_uri=" + url.QueryEscape(l.RequestURI)
+	}
 	if l.RequestURIMethod != "" {
 		query += "&request_uri_method=" + l.RequestURIMethod
 	}
@@ -52,12 +68,64 @@ func (l RequestLink) URL(endpoint string) (string, error) {
 	return endpoint + separator + query, nil
 }
 
+// query writes the parameters of an unsigned request: strings as they are,
+// everything else as JSON (section 5).
+func (r *AuthorizationRequest) query() (string, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return "", err
+	}
+	out := url.Values{}
+	for name, value := range members {
+		var text string
+		if json.Unmarshal(value, &text) != nil {
+			text = string(value)
+		}
+		out.Set(name, text)
+	}
+	return out.Encode(), nil
+}
+
+// structured are the parameters whose values are JSON in a link.
+var structured = []string{"dcql_query", "client_metadata", "transaction_data", "verifier_info"}
+
+// parameters reads an unsigned request from a link.
+func parameters(query url.Values) (*AuthorizationRequest, error) {
+	members := map[string]any{}
+	for name, values := range query {
+		if len(values) > 1 {
+			return nil, invalid("a request parameter occurs twice")
+		}
+		members[name] = values[0]
+		if slices.Contains(structured, name) {
+			members[name] = json.RawMessage(values[0])
+		}
+	}
+	// What only request objects have means nothing here.
+	for _, name := range []string{"iss", "aud", "iat", "nbf", "exp", "wallet_nonce", "expected_origins"} {
+		delete(members, name)
+	}
+	data, err := json.Marshal(members)
+	if err != nil {
+		return nil, invalid("a request parameter is not JSON")
+	}
+	return decodeRequest(data)
+}
+
+// maxLink is the longest link in bytes: a request by value with its chain of
+// certificates and attachments.
+const maxLink = 64 << 10
+
 // ParseRequestLink reads a link under any scheme; which schemes reach the
-// wallet is for the platform to say. Parameters other than the three are
-// ignored, as section 5.10.1 demands, and none may occur twice. Requests by
-// value are refused. Errors are [*Error].
+// wallet is for the platform to say. Where there is a request object, all
+// parameters beside it are ignored but client_id, as section 5.10.1 demands.
+// None may occur twice. Errors are [*Error].
 func ParseRequestLink(raw string) (RequestLink, error) {
-	if len(raw) > 4*maxURI {
+	if len(raw) > maxLink {
 		return RequestLink{}, invalid("request link is too long")
 	}
 	u, err := url.Parse(raw)
@@ -69,7 +137,7 @@ func ParseRequestLink(raw string) (RequestLink, error) {
 	if err != nil {
 		return RequestLink{}, invalid("request link has a malformed query")
 	}
-	for _, name := range []string{"client_id", "request_uri", "request_uri_method"} {
+	for _, name := range []string{"client_id", "request", "request_uri", "request_uri_method"} {
 		if len(query[name]) > 1 {
 			return RequestLink{}, invalid("a request parameter occurs twice")
 		}
@@ -81,9 +149,12 @@ func ParseRequestLink(raw string) (RequestLink, error) {
 		ClientID:         query.Get("client_id"),
 		RequestURI:       query.Get("request_uri"),
 		RequestURIMethod: query.Get("request_uri_method"),
+		Request:          query.Get("request"),
 	}
-	if query.Has("request") {
-		return RequestLink{}, invalid("requests by value are not supported")
+	if !query.Has("request") && !query.Has("request_uri") && query.Has("response_type") {
+		if l.Parameters, err = parameters(query); err != nil {
+			return RequestLink{}, err
+		}
 	}
 	if err := l.validate(); err != nil {
 		return RequestLink{}, err
@@ -92,14 +163,26 @@ func ParseRequestLink(raw string) (RequestLink, error) {
 }
 
 func (l RequestLink) validate() error {
-	if l.RequestURI == "" {
-		return invalid("request_uri is missing")
+	forms := 0
+	for _, there := range []bool{l.RequestURI != "", l.Request != "", l.Parameters != nil} {
+		if there {
+			forms++
+		}
+	}
+	if forms != 1 {
+		return invalid("not exactly one of request, request_uri and the parameters themselves")
+	}
+	if l.RequestURIMethod != "" && l.RequestURI == "" {
+		return invalid("request_uri_method without request_uri")
 	}
 	if l.RequestURIMethod != "" && l.RequestURIMethod != MethodGet && l.RequestURIMethod != MethodPost {
 		return refuse(InvalidRequestURIMethod, "request_uri_method is neither get nor post")
 	}
 	if _, err := ParseClientID(l.ClientID); err != nil {
 		return err
+	}
+	if l.RequestURI == "" {
+		return nil
 	}
 	if _, err := parseHTTPS(l.RequestURI); err != nil {
 		return invalidBy("request_uri is not an https URL", err)
@@ -111,7 +194,7 @@ func (l RequestLink) validate() error {
 // request object by POST (section 5.10). Both members are optional.
 type RequestURIPost struct {
 	WalletNonce    string
-	WalletMetadata json.RawMessage
+	WalletMetadata *WalletMetadata
 }
 
 // ParseRequestURIPost reads the form. Unknown parameters are ignored, known
@@ -129,19 +212,26 @@ func ParseRequestURIPost(form url.Values) (RequestURIPost, error) {
 		if err := jose.UnmarshalJSON([]byte(metadata), &object); err != nil || object == nil {
 			return RequestURIPost{}, invalid("wallet_metadata is not a JSON object")
 		}
-		p.WalletMetadata = json.RawMessage(metadata)
+		p.WalletMetadata = &WalletMetadata{}
+		if err := jose.UnmarshalJSON([]byte(metadata), p.WalletMetadata); err != nil {
+			return RequestURIPost{}, invalid("wallet_metadata has a member of the wrong type")
+		}
 	}
 	return p, nil
 }
 
 // Form returns the body of the POST.
-func (p RequestURIPost) Form() url.Values {
+func (p RequestURIPost) Form() (url.Values, error) {
 	form := url.Values{}
 	if p.WalletNonce != "" {
 		form.Set("wallet_nonce", p.WalletNonce)
 	}
-	if len(p.WalletMetadata) > 0 {
-		form.Set("wallet_metadata", string(p.WalletMetadata))
+	if p.WalletMetadata != nil {
+		metadata, err := json.Marshal(p.WalletMetadata)
+		if err != nil {
+			return nil, err
+		}
+		form.Set("wallet_metadata", string(metadata))
 	}
-	return form
+	return form, nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vp"
 )
 
@@ -52,11 +54,13 @@ func TestNegRequestLink(t *testing.T) {
 		{"no client_id", "client_id", "client", openid4vp.InvalidRequest},
 		{"client_id twice", "&extra=1", "&client_id=b", openid4vp.InvalidRequest},
 		{"VP-CI-09 origin", "x509_hash%3A", "origin%3A", openid4vp.InvalidRequest},
-		{"request by value", "&extra=1", "&request=a.b.c", openid4vp.InvalidRequest},
+		{"by value and by reference", "&extra=1", "&request=a.b.c", openid4vp.InvalidRequest},
+		{"VP-RQ-12 method beside a value", "request_uri=https%3A%2F%2Fv.example%2Fr", "request=a.b.c", openid4vp.InvalidRequest},
+		{"neither way", "request_uri=https%3A%2F%2Fv.example%2Fr&request_uri_method=post", "x=y", openid4vp.InvalidRequest},
 		{"VP-RU-01 http", "https%3A", "http%3A", openid4vp.InvalidRequest},
 		{"fragment in request_uri", "%2Fr&", "%2Fr%23x&", openid4vp.InvalidRequest},
 		{"malformed query", "&extra=1", "&extra=%zz", openid4vp.InvalidRequest},
-		{"too long", "&extra=1", "&extra=" + strings.Repeat("a", 10000), openid4vp.InvalidRequest},
+		{"too long", "&extra=1", "&extra=" + strings.Repeat("a", 70000), openid4vp.InvalidRequest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,8 +103,9 @@ func TestParseClientID(t *testing.T) {
 
 func TestRequestURIPost(t *testing.T) {
 	t.Parallel()
-	sent := openid4vp.RequestURIPost{WalletNonce: "kxbJ//QQ/==", WalletMetadata: []byte(`{"vp_formats_supported":{"dc+sd-jwt":null}}`)}
-	if diff := cmp.Diff(sent, must(openid4vp.ParseRequestURIPost(sent.Form()))(t)); diff != "" {
+	key := must(jose.NewJWK(must(keys.GenerateP256())(t).Public()))(t)
+	sent := openid4vp.RequestURIPost{WalletNonce: "kxbJ//QQ/==", WalletMetadata: must(openid4vp.NewWalletMetadata(key))(t)}
+	if diff := cmp.Diff(sent, must(openid4vp.ParseRequestURIPost(must(sent.Form())(t)))(t)); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := openid4vp.ParseRequestURIPost(url.Values{"unknown": {"x", "y"}}); err != nil {
@@ -113,6 +118,7 @@ func TestRequestURIPost(t *testing.T) {
 		"metadata is a list":  {"wallet_metadata": {"[]"}},
 		"metadata is null":    {"wallet_metadata": {"null"}},
 		"metadata is no JSON": {"wallet_metadata": {"{"}},
+		"list is a text":      {"wallet_metadata": {`{"client_id_prefixes_supported":"x509_hash"}`}},
 	} {
 		if _, err := openid4vp.ParseRequestURIPost(form); code(err) != openid4vp.InvalidRequest {
 			t.Errorf("%s: got %v", name, err)

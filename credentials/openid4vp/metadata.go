@@ -43,27 +43,29 @@ type MdocFormat struct {
 	DeviceAuthAlgs []int `json:"deviceauth_alg_values,omitempty"`
 }
 
-// NewClientMetadata returns the metadata of a request whose response is to be
-// encrypted to key, for both formats with the algorithms that are verified
-// here. The key gets the given kid, use enc and alg ECDH-ES; it should be made
-// for this one request (HAIP 1.0 section 5).
+// NewClientMetadata returns the metadata of a request for both formats with the
+// algorithms that are verified here. The response is to be encrypted to key,
+// which gets the given kid, use enc and alg ECDH-ES; it should be made for this
+// one request (HAIP 1.0 section 5). It is nil for a response in the clear.
 func NewClientMetadata(key *jose.JWK, kid string) (*ClientMetadata, error) {
+	jws := []string{"ES256", "ES384", "ES512"}
+	cose := []int{-7, -9, -35, -51, -36, -52}
+	m := &ClientMetadata{VPFormatsSupported: &VPFormats{
+		SDJWT: &SDJWTFormat{IssuerAlgs: jws, KeyBindingAlgs: jws},
+		Mdoc:  &MdocFormat{IssuerAuthAlgs: cose, DeviceAuthAlgs: cose},
+	}}
+	if key == nil {
+		return m, nil
+	}
 	public := *key
 	public.Kid, public.Use, public.Alg = kid, "enc", jose.ECDHES
 	raw, err := json.Marshal(public)
 	if err != nil {
 		return nil, err
 	}
-	jws := []string{"ES256", "ES384", "ES512"}
-	cose := []int{-7, -9, -35, -51, -36, -52}
-	return &ClientMetadata{
-		JWKS: &KeySet{Keys: []json.RawMessage{raw}},
-		VPFormatsSupported: &VPFormats{
-			SDJWT: &SDJWTFormat{IssuerAlgs: jws, KeyBindingAlgs: jws},
-			Mdoc:  &MdocFormat{IssuerAuthAlgs: cose, DeviceAuthAlgs: cose},
-		},
-		EncryptedResponseEncValuesSupported: []string{jose.A128GCM, jose.A256GCM},
-	}, nil
+	m.JWKS = &KeySet{Keys: []json.RawMessage{raw}}
+	m.EncryptedResponseEncValuesSupported = []string{jose.A128GCM, jose.A256GCM}
+	return m, nil
 }
 
 // supports reports whether the verifier claims to understand a format; a

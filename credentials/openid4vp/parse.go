@@ -44,8 +44,8 @@ type Request struct {
 	Query      *dcql.Query
 	// TransactionData holds the elements, all accepted by the wallet.
 	TransactionData []TransactionData
-	// ClientID is authenticated by Chain. Both are zero for an unsigned
-	// request over the Digital Credentials API.
+	// ClientID is authenticated by Chain, which is nil for an unsigned request.
+	// Over the Digital Credentials API that has no ClientID either.
 	ClientID ClientID
 	Chain    *trust.Chain
 	// Origin is the origin that the platform named; empty over redirects.
@@ -109,6 +109,41 @@ func ParseRequest(ctx context.Context, requestObject string, o ParseOptions) (*R
 	return request, nil
 }
 
+// ParseUnsigned validates the parameters of a link without a request object,
+// whose client identifier must have the prefix redirect_uri (section 5.9.3).
+// Nobody vouches for the sender: Chain of the result is nil, and all that is
+// known is where the response goes. Errors are as with [ParseRequest].
+func ParseUnsigned(parameters *AuthorizationRequest, o ParseOptions) (*Request, error) {
+	p := *parameters
+	id, err := ParseClientID(p.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if id.Prefix != RedirectURI {
+		return nil, invalid("the client identifier prefix demands a signed request")
+	}
+	if p.ResponseURI == "" {
+		p.ResponseURI = id.Value
+	}
+	request := &Request{Parameters: p, ClientID: id}
+	reply := p.replyTo(id)
+	if reply == nil {
+		return nil, invalid("response_uri is not that of the client identifier")
+	}
+	switch {
+	case p.ResponseMode.OverDCAPI():
+		err = invalid("response_mode is for the Digital Credentials API")
+	case p.ClientMetadata == nil:
+		err = invalid("client_metadata is missing")
+	default:
+		err = request.checkParameters(o)
+	}
+	if err != nil {
+		return nil, withReply(err, reply)
+	}
+	return request, nil
+}
+
 // check validates a request over redirects whose sender is known.
 func (r *Request) check(o ParseOptions) error {
 	p := &r.Parameters
@@ -165,7 +200,7 @@ func (r *Request) checkParameters(o ParseOptions) error {
 	if o.TransactionData == nil {
 		return refuse(InvalidTransactionData, "transaction_data is not supported")
 	}
-	if r.TransactionData, err = parseTransactionData(p.TransactionData, q); err != nil {
+	if r.TransactionData, err = ParseTransactionData(p.TransactionData, q); err != nil {
 		return err
 	}
 	for _, t := range r.TransactionData {
@@ -228,7 +263,7 @@ func decodeRequest(payload []byte) (*AuthorizationRequest, error) {
 // replyTo returns where errors may be sent, or nil.
 func (r *AuthorizationRequest) replyTo(id ClientID) *Reply {
 	u, err := parseHTTPS(r.ResponseURI)
-	if err != nil || !id.allowsResponseURI(u.Hostname()) {
+	if err != nil || !id.allowsResponseURI(u) {
 		return nil
 	}
 	reply := &Reply{ResponseURI: r.ResponseURI}

@@ -49,6 +49,23 @@ func SignRequest(r *AuthorizationRequest, key *keys.Key) (string, error) {
 	return jose.Sign(jose.Header{Typ: RequestObjectType, X5C: key.Chain}, payload, key.Signer)
 }
 
+// UnsignedLink validates the request as a careful verifier sends it and returns
+// what a link carries if nothing is signed. The client identifier must have the
+// prefix redirect_uri.
+func UnsignedLink(r *AuthorizationRequest) (*RequestLink, error) {
+	id, err := ParseClientID(r.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if id.Prefix != RedirectURI {
+		return nil, invalid("the client identifier prefix demands a signed request")
+	}
+	if err := r.checkSending(id); err != nil {
+		return nil, err
+	}
+	return &RequestLink{ClientID: r.ClientID, Parameters: r}, nil
+}
+
 // checkSending adds to Validate what only a sender can be held to.
 func (r *AuthorizationRequest) checkSending(id ClientID) error {
 	q, err := r.Validate()
@@ -64,7 +81,7 @@ func (r *AuthorizationRequest) checkSending(id ClientID) error {
 	if err := r.ClientMetadata.checkKeys(); err != nil {
 		return err
 	}
-	if _, err := parseTransactionData(r.TransactionData, q); err != nil {
+	if _, err := ParseTransactionData(r.TransactionData, q); err != nil {
 		return err
 	}
 	if r.ResponseMode.OverDCAPI() {
@@ -73,11 +90,11 @@ func (r *AuthorizationRequest) checkSending(id ClientID) error {
 		}
 		return nil
 	}
-	if len(r.Audience) == 0 {
+	if len(r.Audience) == 0 && id.Prefix != RedirectURI {
 		return invalid("aud is missing")
 	}
 	u, err := parseHTTPS(r.ResponseURI)
-	if err != nil || !id.allowsResponseURI(u.Hostname()) {
+	if err != nil || !id.allowsResponseURI(u) {
 		return invalid("response_uri does not belong to the client")
 	}
 	return nil

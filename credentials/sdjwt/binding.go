@@ -10,41 +10,45 @@ import (
 
 // checkBinding verifies the KB-JWT (RFC 9901 section 7.3): the holder's key,
 // and that it was made for this verifier, this request, now, and exactly the
-// disclosures that were received.
-func (v *Verifier) checkBinding(c *opened, b credentials.Binding, now time.Time) error {
+// disclosures that were received. It returns the transaction data that the
+// holder authorized.
+func (v *Verifier) checkBinding(c *opened, b credentials.Binding, now time.Time) (authorized []string, err error) {
 	if c.facts.holder == nil {
-		return fail(ReasonHolderKey, "the credential is bound to no key")
+		return nil, fail(ReasonHolderKey, "the credential is bound to no key")
 	}
 	token, err := jose.Parse(c.parts.binding)
 	if err != nil {
-		return failWith(ReasonKeyBinding, "KB-JWT", err)
+		return nil, failWith(ReasonKeyBinding, "KB-JWT", err)
 	}
 	if token.Header.Typ != bindingType {
-		return fail(ReasonKeyBinding, "typ is not "+bindingType)
+		return nil, fail(ReasonKeyBinding, "typ is not "+bindingType)
 	}
 	payload, err := token.Verify(c.facts.holder)
 	if err != nil {
-		return failWith(ReasonKeyBinding, "KB-JWT", err)
+		return nil, failWith(ReasonKeyBinding, "KB-JWT", err)
 	}
 	value, err := jose.DecodeValue(payload)
 	if err != nil {
-		return failWith(ReasonKeyBinding, "payload", err)
+		return nil, failWith(ReasonKeyBinding, "payload", err)
 	}
 	claims, ok := value.(credentials.Object)
 	if !ok {
-		return fail(ReasonKeyBinding, "payload is not an object")
+		return nil, fail(ReasonKeyBinding, "payload is not an object")
 	}
 	if !equalText(claims["nonce"], b.Nonce) {
-		return fail(ReasonNonce, "the KB-JWT is for another request")
+		return nil, fail(ReasonNonce, "the KB-JWT is for another request")
 	}
 	// One string, in full, with the prefix: an array could name many.
 	if !equalText(claims["aud"], b.Audience()) {
-		return fail(ReasonAudience, "the KB-JWT is for another verifier")
+		return nil, fail(ReasonAudience, "the KB-JWT is for another verifier")
 	}
 	if !equalText(claims["sd_hash"], digestOf(c.parts.hashed)) {
-		return fail(ReasonHash, "the KB-JWT is for other disclosures")
+		return nil, fail(ReasonHash, "the KB-JWT is for other disclosures")
 	}
-	return v.checkBindingTimes(claims, now)
+	if err := v.checkBindingTimes(claims, now); err != nil {
+		return nil, err
+	}
+	return checkTransactionData(claims, b.TransactionData)
 }
 
 func (v *Verifier) checkBindingTimes(claims credentials.Object, now time.Time) error {

@@ -49,6 +49,9 @@ const (
 	ReasonAudience       Reason = "key_binding_audience"
 	ReasonHash           Reason = "key_binding_hash"
 	ReasonKeyBindingTime Reason = "key_binding_time"
+	// ReasonTransactionData: the KB-JWT authorizes other transaction data than
+	// that of the request.
+	ReasonTransactionData Reason = "transaction_data"
 )
 
 // Error says why a credential or presentation was not accepted. Its text holds

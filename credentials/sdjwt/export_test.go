@@ -33,7 +33,7 @@ func (v *Verifier) VerifyWithKey(raw string, b credentials.Binding, issuer crypt
 		return nil, err
 	}
 	if p.binding != "" {
-		if err := v.checkBinding(c, b, now); err != nil {
+		if _, err := v.checkBinding(c, b, now); err != nil {
 			return nil, err
 		}
 	}
@@ -69,5 +69,6 @@ func CheckBinding(raw string, cnf credentials.Value, b credentials.Binding, now 
 	if err != nil {
 		return err
 	}
-	return (&Verifier{}).checkBinding(&opened{parts: p, facts: &facts{holder: holder}}, b, now)
+	_, err = (&Verifier{}).checkBinding(&opened{parts: p, facts: &facts{holder: holder}}, b, now)
+	return err
 }

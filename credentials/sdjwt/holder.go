@@ -108,7 +108,8 @@ func Present(raw string, paths []credentials.Path, b *credentials.Binding, holde
 // selects nothing is an error that wraps [ErrPath].
 //
 // With a binding, a KB-JWT of the holder's key is appended, whose iat is now;
-// the key must be the one in the credential. Without one, the result is an
+// the key must be the one in the credential; it signs all transaction data of
+// the binding. Without one, the result is an
 // SD-JWT that anybody could have presented.
 func (u *Unverified) Present(paths []credentials.Path, b *credentials.Binding, holder crypto.Signer, now time.Time) (string, error) {
 	var wanted []credentials.Path
@@ -145,6 +146,9 @@ type bindingClaims struct {
 	Audience string           `json:"aud"`
 	Nonce    string           `json:"nonce"`
 	Hash     string           `json:"sd_hash"`
+	// DataHashes and DataAlgorithm are for transaction data.
+	DataHashes    []string `json:"transaction_data_hashes,omitempty"`
+	DataAlgorithm string   `json:"transaction_data_hashes_alg,omitempty"`
 }
 
 func (u *Unverified) sign(presented string, b *credentials.Binding, holder crypto.Signer, now time.Time) (string, error) {
@@ -155,8 +159,13 @@ func (u *Unverified) sign(presented string, b *credentials.Binding, holder crypt
 	if !ok || holder == nil || !expected.Equal(holder.Public()) {
 		return "", errors.New("the credential is not bound to the holder's key")
 	}
+	hashes, algorithm, err := hashTransactionData(b.TransactionData)
+	if err != nil {
+		return "", err
+	}
 	payload, err := json.Marshal(bindingClaims{
 		IssuedAt: jose.NewNumericDate(now), Audience: b.Audience(), Nonce: b.Nonce, Hash: digestOf(presented),
+		DataHashes: hashes, DataAlgorithm: algorithm,
 	})
 	if err != nil {
 		return "", err

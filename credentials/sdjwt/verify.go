@@ -26,8 +26,9 @@ type Verifier struct {
 	Trust *trust.Policy
 	// Now is the clock for everything but certificates. Mandatory.
 	Now func() time.Time
-	// RequireHolderBinding refuses presentations without a KB-JWT. One that
-	// is there is checked in any case.
+	// RequireHolderBinding refuses presentations without a KB-JWT unless the
+	// binding says that none was asked for. One that is there is checked in any
+	// case.
 	RequireHolderBinding bool
 	// AcceptLegacyType accepts the typ vc+sd-jwt beside dc+sd-jwt.
 	AcceptLegacyType bool
@@ -55,10 +56,11 @@ func (v *Verifier) Verify(ctx context.Context, raw string, b credentials.Binding
 		return nil, err
 	}
 	// The policy decides before anything the holder sent is looked at.
-	if v.RequireHolderBinding && p.binding == "" {
+	required := v.RequireHolderBinding && !b.HolderUnproven
+	if required && p.binding == "" {
 		return nil, fail(ReasonKeyBindingMissing, "no KB-JWT")
 	}
-	if (v.RequireHolderBinding || p.binding != "") && (b.Audience() == "" || b.Nonce == "") {
+	if (required || p.binding != "") && (b.Audience() == "" || b.Nonce == "") {
 		return nil, fail(ReasonConfiguration, "binding without audience or nonce")
 	}
 	c, err := v.open(ctx, p)
@@ -74,9 +76,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string, b credentials.Binding
 	}
 	verified := c.verified()
 	if p.binding == "" {
+		verified.Checks = append(verified.Checks, credentials.Check{
+			Name: "holder_binding", Detail: "no proof of possession was asked for", Skipped: true,
+		})
 		return verified, nil
 	}
-	if err := v.checkBinding(c, b, now); err != nil {
+	if verified.Authorized, err = v.checkBinding(c, b, now); err != nil {
 		return nil, err
 	}
 	verified.HolderKey = c.facts.holder

@@ -4,12 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/mdoc"
+	"github.com/tegata-id/tegata/credentials/openid4vp"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
@@ -52,12 +56,16 @@ func (a *App) buildVerifier(t *tenant) error {
 			Verifier: verifier.Mdoc(v), Anchors: p.Anchors, Status: verifier.StatusPolicy(c.UndeterminedStatus[string(credentials.FormatMdoc)]),
 		}
 	}
+	form, err := requestForm(c.Request)
+	if err != nil {
+		return err
+	}
 	statuses, err := a.statusChecker(t, anchors)
 	if err != nil {
 		return err
 	}
 	v, err := verifier.New(verifier.Config{
-		Tenant: t.Endpoint.Tenant, BaseURL: t.BaseURL(), NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys,
+		Tenant: t.Endpoint.Tenant, BaseURL: t.BaseURL(), NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys, Request: form,
 		Sessions: a.sessions(t.Role, t.Endpoint.Tenant), Formats: formats, Status: statuses,
 		APIToken: string(token), WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
 		TestMode: a.cfg.Mode == config.ModeTest, Metrics: a.observed.verifier, Now: now,
@@ -68,6 +76,23 @@ func (a *App) buildVerifier(t *tenant) error {
 	verifier.Mount(t.server, t.Path, v)
 	openapi.Mount(t.server, t.Path, openapi.Verifier)
 	return nil
+}
+
+// requestForm reads the statements about the relying party.
+func requestForm(c config.VerifierRequest) (verifier.RequestForm, error) {
+	form := verifier.RequestForm{Prefix: openid4vp.Prefix(c.Prefix), Mode: openid4vp.ResponseMode(c.Mode), ByValue: c.ByValue}
+	for _, info := range c.VerifierInfo {
+		text, err := os.ReadFile(info.File)
+		if err != nil {
+			return form, fmt.Errorf("request.verifier_info: %w", err)
+		}
+		data, err := json.Marshal(strings.TrimSpace(string(text)))
+		if err != nil {
+			return form, fmt.Errorf("request.verifier_info: %w", err)
+		}
+		form.VerifierInfo = append(form.VerifierInfo, openid4vp.VerifierInfo{Format: info.Format, Data: data})
+	}
+	return form, nil
 }
 
 // statusChecker resolves status lists that signers under the anchors publish.

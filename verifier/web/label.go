@@ -105,6 +105,7 @@ var reasons = map[string]Label{
 	"issuer_untrusted":         {"証明書の発行者を信頼できません。", "The issuer is not trusted."},
 	"issuer_signature":         {"発行者の署名が正しくありません。", "The issuer's signature is wrong."},
 	"holder_binding":           {"証明書の持ち主であることを確認できません。", "Nothing proves that the credential is the holder's."},
+	"transaction_data":         {"求めた取引の内容が承認されていません。", "The transaction was not authorized as asked for."},
 	"credential_expired":       {"証明書の有効期限が切れています。", "The credential has expired."},
 	"credential_not_yet_valid": {"証明書はまだ有効になっていません。", "The credential is not valid yet."},
 	"credential_revoked":       {"証明書は失効しています。", "The credential has been revoked."},

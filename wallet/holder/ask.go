@@ -25,6 +25,8 @@ type Ask struct {
 	Chain            *trust.Chain
 	// Items are the presentations, in the order of the query.
 	Items []Item
+	// TransactionData is what the person is to authorize besides.
+	TransactionData []openid4vp.TransactionData
 }
 
 // LegalEntity returns the legal entity that the verifier's certificate names.
@@ -93,7 +95,7 @@ func (w *Wallet) choose(ctx context.Context, r *openid4vp.Request, consent Conse
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoMatch, err)
 	}
-	ask := Ask{ClientID: r.ClientID.String(), Origin: r.Origin, Chain: r.Chain}
+	ask := Ask{ClientID: r.ClientID.String(), Origin: r.Origin, Chain: r.Chain, TransactionData: r.TransactionData}
 	for _, s := range selections {
 		batch, _ := s.Handle.(string)
 		shown := byBatch[batch].copy()

@@ -26,6 +26,7 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/openid4vp"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/fetch"
 )
@@ -88,6 +89,14 @@ type Wallet struct {
 	// keys are made in memory; a vault that keeps its keys to itself has a
 	// method for it.
 	NewKey func(ctx context.Context) (crypto.Signer, error)
+	// AcceptUnsigned answers requests that are not signed, of verifiers that say
+	// nothing but where the answer goes (client identifier prefix redirect_uri).
+	// Consent then sees no chain.
+	AcceptUnsigned bool
+	// TransactionData decides whether an element of transaction data is of a type
+	// that the wallet knows, and in order. If it is nil, requests with transaction
+	// data are refused.
+	TransactionData func(openid4vp.TransactionData) error
 	// RedirectURI is where authorization responses come back.
 	RedirectURI string
 	// BatchSize is how many copies of a credential the wallet wants, so that

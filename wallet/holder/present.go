@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/mdoc"
 	"github.com/tegata-id/tegata/credentials/openid4vp"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
@@ -54,8 +56,9 @@ func (w *Wallet) Present(ctx context.Context, link string, consent Consent) (Out
 	return outcome, err
 }
 
-// fetchRequest gets the request object and validates it. Nothing of the link
-// but where it is and whose it must be counts (OpenID4VP 1.0 section 5.10.1).
+// fetchRequest gets the request and validates it, whether the link says where
+// it is, holds it, or is the request itself. Nothing beside a request object but
+// whose it must be counts (OpenID4VP 1.0 section 5.10.1).
 func (w *Wallet) fetchRequest(ctx context.Context, raw string) (*openid4vp.Request, error) {
 	known := false
 	for _, scheme := range []string{openid4vp.EndpointOpenID4VP, openid4vp.EndpointHAIP, "https://"} {
@@ -68,39 +71,68 @@ func (w *Wallet) fetchRequest(ctx context.Context, raw string) (*openid4vp.Reque
 	if err != nil {
 		return nil, err
 	}
-	options := openid4vp.ParseOptions{ClientID: link.ClientID, Trust: w.VerifierTrust, Now: w.Now}
-	var object []byte
-	if link.RequestURIMethod == openid4vp.MethodPost {
+	options := openid4vp.ParseOptions{ClientID: link.ClientID, Trust: w.VerifierTrust, Now: w.Now, TransactionData: w.TransactionData}
+	if link.Parameters != nil {
+		if !w.AcceptUnsigned {
+			return nil, errors.New("request link: the request is not signed")
+		}
+		return openid4vp.ParseUnsigned(link.Parameters, options)
+	}
+	object := link.Request
+	switch {
+	case object != "":
+	case link.RequestURIMethod == openid4vp.MethodPost:
 		options.WalletNonce = rand.Text()
 		object, err = w.postForRequest(ctx, link.RequestURI, options.WalletNonce)
-	} else {
+	default:
 		object, err = w.getRequest(ctx, link.RequestURI)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("request object: %w", err)
 	}
-	return openid4vp.ParseRequest(ctx, strings.TrimSpace(string(object)), options)
+	return openid4vp.ParseRequest(ctx, object, options)
 }
 
-func (w *Wallet) getRequest(ctx context.Context, address string) ([]byte, error) {
+func (w *Wallet) getRequest(ctx context.Context, address string) (string, error) {
 	response, err := w.stepper().get(ctx, "request object", PartyVerifier, address, openid4vp.RequestObjectMediaType)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return response.Body, nil
+	return strings.TrimSpace(string(response.Body)), nil
 }
 
-func (w *Wallet) postForRequest(ctx context.Context, address, nonce string) ([]byte, error) {
-	form := openid4vp.RequestURIPost{WalletNonce: nonce}.Form()
+// postForRequest also tells the verifier what the wallet can do, and has the
+// request encrypted to a key of this moment if the verifier does that.
+func (w *Wallet) postForRequest(ctx context.Context, address, nonce string) (string, error) {
+	private, err := keys.GenerateP256()
+	if err != nil {
+		return "", err
+	}
+	public, err := jose.NewJWK(private.Public())
+	if err != nil {
+		return "", err
+	}
+	metadata, err := openid4vp.NewWalletMetadata(public)
+	if err != nil {
+		return "", err
+	}
+	form, err := openid4vp.RequestURIPost{WalletNonce: nonce, WalletMetadata: metadata}.Form()
+	if err != nil {
+		return "", err
+	}
 	response, err := w.stepper().post(ctx, "request object", PartyVerifier, address, typeForm,
 		[]byte(form.Encode()), http.Header{headerAccept: {openid4vp.RequestObjectMediaType}})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if response.ContentType != openid4vp.RequestObjectMediaType {
-		return nil, errors.New("the answer is not " + openid4vp.RequestObjectMediaType)
+		return "", errors.New("the answer is not " + openid4vp.RequestObjectMediaType)
 	}
-	return response.Body, nil
+	object := strings.TrimSpace(string(response.Body))
+	if strings.Count(object, ".") != 4 {
+		return object, nil
+	}
+	return openid4vp.DecryptRequest(object, private)
 }
 
 // respond chooses, asks and signs.
@@ -116,10 +148,15 @@ func (w *Wallet) respond(ctx context.Context, r *openid4vp.Request, consent Cons
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	authorizing, err := assign(r.TransactionData, items)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	binding := r.Binding(encryption)
 	params := &openid4vp.ResponseParams{VPToken: map[string][]string{}, State: r.Parameters.State}
 	var shown []*Held
-	for _, c := range items {
+	for i, c := range items {
+		binding.TransactionData = authorizing[i]
 		held, err := w.Vault.Pick(ctx, c.batch, w.Now())
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("vault: %w", err)
@@ -134,6 +171,20 @@ func (w *Wallet) respond(ctx context.Context, r *openid4vp.Request, consent Cons
 		shown = append(shown, held)
 	}
 	return params, encryption, shown, nil
+}
+
+// assign has each element of transaction data authorized by one presentation:
+// the first that may (OpenID4VP 1.0 section 5.1).
+func assign(data []openid4vp.TransactionData, items []chosen) ([][]credentials.TransactionData, error) {
+	out := make([][]credentials.TransactionData, len(items))
+	for _, d := range data {
+		at := slices.IndexFunc(items, func(c chosen) bool { return slices.Contains(d.CredentialIDs, c.selection.QueryID) })
+		if at < 0 {
+			return nil, &openid4vp.Error{Code: openid4vp.InvalidTransactionData, Description: "no credential that is presented can authorize the transaction data"}
+		}
+		out[at] = append(out[at], openid4vp.TransactionDataFor([]openid4vp.TransactionData{d}, items[at].selection.QueryID)...)
+	}
+	return out, nil
 }
 
 // presentOne signs one presentation. An mdoc is always signed for.

@@ -49,6 +49,7 @@ type ask struct {
 	link    openid4vp.RequestLink
 	key     *ecdsa.PrivateKey
 	answers int
+	data    []credentials.TransactionData
 }
 
 func (w *world) ask(query string) *ask {
@@ -122,6 +123,7 @@ func (a *ask) verified() map[string][]*credentials.Verified {
 	}
 	binding := credentials.Binding{
 		Mode: credentials.BindingRedirect, Nonce: a.request.Nonce, ClientID: a.request.ClientID, ResponseURI: a.request.ResponseURI,
+		TransactionData: a.data,
 	}
 	params := posted.Params
 	if posted.JWE != "" {

@@ -1,26 +1,5 @@
 package config
 
-// Verifier configures a verifier.
-type Verifier struct {
-	Endpoint `yaml:",inline"`
-	NameJA   string `yaml:"name_ja"`
-	NameEN   string `yaml:"name_en"`
-	// APIToken is a file with the token of the relying party.
-	APIToken string `yaml:"api_token_file"`
-	Keys     struct {
-		Request KeyList `yaml:"request"`
-	} `yaml:"keys"`
-	// Issuers are the anchors of credentials and of their status lists.
-	Issuers []Anchor `yaml:"issuers"`
-	// WalletURL is what a request link starts with: openid4vp:// or the https
-	// URL of a web wallet.
-	WalletURL string `yaml:"wallet_url"`
-	// UndeterminedStatus says by format whether a presentation whose revocation
-	// can't be found out is refused, which is the default, or accepted and
-	// reported.
-	UndeterminedStatus map[string]string `yaml:"undetermined_status"`
-}
-
 // Provider configures a wallet provider.
 type Provider struct {
 	Endpoint `yaml:",inline"`

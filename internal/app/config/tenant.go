@@ -10,10 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/statuslist"
-	"github.com/tegata-id/tegata/verifier"
 )
 
 // Tenant is one issuer, verifier or wallet provider, with the section that
@@ -142,7 +140,7 @@ func (t *Tenant) check(mode Mode, f faults) {
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
 	case t.Verifier != nil:
-		t.Verifier.check(f)
+		t.Verifier.check(mode, f)
 	case t.Provider != nil:
 		if t.Provider.ClientID == "" {
 			f.add("client_id", "needed")
@@ -250,17 +248,6 @@ func (j *JPKI) check(mode Mode, f faults) {
 	}
 }
 
-func (v *Verifier) check(f faults) {
-	for format, policy := range v.UndeterminedStatus {
-		if !slices.Contains([]string{string(credentials.FormatSDJWTVC), string(credentials.FormatMdoc)}, format) {
-			f.add("undetermined_status", "there is no format %q", format)
-		}
-		if p := verifier.StatusPolicy(policy); p != verifier.StatusRefuse && p != verifier.StatusReport {
-			f.add("undetermined_status", "one of %s, %s", verifier.StatusRefuse, verifier.StatusReport)
-		}
-	}
-}
-
 // LooksUp reports whether a way to look up revocation is named.
 func (j *JPKI) LooksUp() bool {
 	return j.CRLURL != "" || j.CRLFolder != "" || j.OCSPURL != "" || j.OperatorURL != ""
@@ -305,6 +292,9 @@ func (t *Tenant) paths() []*string {
 		anchors(t.Issuer.JPKI.SignatureAnchors)
 	case t.Verifier != nil:
 		paths = append(paths, &t.Verifier.APIToken)
+		for n := range t.Verifier.Request.VerifierInfo {
+			paths = append(paths, &t.Verifier.Request.VerifierInfo[n].File)
+		}
 		anchors(t.Verifier.Issuers)
 	case t.Provider != nil:
 		paths = append(paths, &t.Provider.AdminToken, &t.Provider.Secret)

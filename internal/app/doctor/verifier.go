@@ -118,8 +118,13 @@ func (d *doctor) start(ctx context.Context, id string) (transaction, bool) {
 			return transaction{}, false
 		}
 		var t transaction
-		if a.status == http.StatusCreated && json.Unmarshal(a.body, &t) == nil && t.RequestURI != "" {
+		switch created := a.status == http.StatusCreated && json.Unmarshal(a.body, &t) == nil; {
+		case created && t.RequestURI != "":
 			return t, true
+		case created:
+			d.cancel(ctx, id, t)
+			d.Warn(where, "set verifier.request.client_id_prefix to x509_hash", "requests are not signed: wallets can't tell who asks, and there is nothing more to look at")
+			return transaction{}, false
 		}
 		if last = a; a.status != http.StatusBadRequest {
 			break // the other format would not help
@@ -149,6 +154,9 @@ func (d *doctor) request(ctx context.Context, id string, t transaction) (request
 	if err != nil {
 		d.Fault(where, "correct verifier.wallet_url", "the link is not acceptable: %s", err)
 		return requestObject{}, false
+	}
+	if link.RequestURI == "" { // the link holds the request, which is served all the same
+		link.RequestURI = t.RequestURI
 	}
 	if !strings.HasPrefix(link.RequestURI, id+"/") {
 		d.Fault(where, "set verifier.origin to the origin that wallets reach", "request_uri is not under %s", id)
