@@ -1,6 +1,9 @@
 package mdoc_test
 
 import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"os"
@@ -87,7 +90,56 @@ func TestAnnexD(t *testing.T) {
 			t.Errorf("signed by %q, type %q", cn, got.Type)
 		}
 	})
-	t.Run("TV-22 device MAC is refused", func(t *testing.T) {
+	t.Run("TV-22 device MAC verifies for its session", func(t *testing.T) {
+		t.Parallel()
+		var embedded cose.EncodedCBOR
+		if err := cose.Unmarshal(readHex(t, "annex_d_session_transcript.hex"), &embedded); err != nil {
+			t.Fatal(err)
+		}
+		key, err := ecdh.P256().NewPrivateKey(unhex(t, "de3b4b9e5f72dd9b58406ae3091434da48a6f9fd010d88fcb0958e2cebec947c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(embedded.Content(), key.PublicKey().Bytes()[1:33]) {
+			t.Fatal("the key is not that of the transcript")
+		}
+		other, err := ecdh.P256().GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response := string(readHex(t, "annex_d_device_response.hex"))
+		session := string(embedded.Content())
+		v := &mdoc.Verifier{Trust: policy, Now: func() time.Time { return now }}
+		for name, tt := range map[string]struct {
+			response, session string
+			key               *ecdh.PrivateKey
+			want              mdoc.Reason
+		}{
+			"honest":                      {response, session, key, ""},
+			"TestNeg/P06 other reader":    {response, session, other, mdoc.ReasonDeviceMAC},
+			"TestNeg/P06 no reader":       {response, session, nil, mdoc.ReasonDeviceMAC},
+			"TestNeg/P05 other session":   {response, strings.Replace(session, "nfcnfc", "nfcnfd", 1), key, mdoc.ReasonDeviceMAC},
+			"TestNeg/P06 other tag":       {strings.Replace(response, "\xe9\x95\x21\xa8", "\xe9\x95\x21\xa9", 1), session, key, mdoc.ReasonDeviceMAC},
+			"TestNeg/C08 other algorithm": {strings.Replace(response, "deviceMac\x84\x43\xa1\x01\x05", "deviceMac\x84\x43\xa1\x01\x04", 1), session, key, mdoc.ReasonDeviceMAC},
+			"TestNeg/C08 own payload":     {strings.Replace(response, "\xa1\x01\x05\xa0\xf6", "\xa1\x01\x05\xa0\x40", 1), session, key, mdoc.ReasonDeviceMAC},
+		} {
+			transcript, err := mdoc.ProximityTranscript([]byte(tt.session))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := v.VerifySession(t.Context(), []byte(tt.response), transcript, tt.key)
+			var e *mdoc.Error
+			if tt.want == "" && (err != nil || got.Checks[len(got.Checks)-1].Name != "device_mac") || tt.want != "" && (!errors.As(err, &e) || e.Reason != tt.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, bad := range []string{"", "\x82\x01\x02", "\xf6"} {
+			if _, err := mdoc.ProximityTranscript([]byte(bad)); err == nil {
+				t.Errorf("%x is a transcript", bad)
+			}
+		}
+	})
+	t.Run("TV-22 device MAC is refused over OpenID4VP", func(t *testing.T) {
 		t.Parallel()
 		v := &mdoc.Verifier{Trust: policy, Now: func() time.Time { return now }}
 		_, err := v.Verify(t.Context(), readHex(t, "annex_d_device_response.hex"), binding())

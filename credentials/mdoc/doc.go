@@ -11,7 +11,9 @@
 // Digests and signatures are computed over the bytes as received, which are
 // never encoded again.
 //
-// Not supported, and refused: device authentication by MAC, which needs a
-// reader key that OpenID4VP does not have; several documents in one response;
+// Device authentication by MAC needs the key of a reader, which there is in
+// person ([Verifier.VerifySession]) and not over OpenID4VP, where it is refused.
+//
+// Not supported, and refused: several documents in one response;
 // keys on other curves than P-256, P-384 and P-521.
 package mdoc

@@ -44,7 +44,8 @@ const (
 	ReasonDeviceKey Reason = "device_key"
 	// ReasonDeviceAuth: not exactly one device authentication.
 	ReasonDeviceAuth Reason = "device_auth"
-	// ReasonDeviceMAC: authenticated by MAC where a signature is expected.
+	// ReasonDeviceMAC: the device MAC does not verify, or there is no key of a
+	// reader to verify it with.
 	ReasonDeviceMAC Reason = "device_mac"
 	// ReasonDeviceSignature: the device signature does not verify, be it by
 	// another key or over another session.

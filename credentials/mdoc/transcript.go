@@ -54,6 +54,20 @@ func thumbprint(b credentials.Binding) any {
 	return b.EncryptionKeyThumbprint
 }
 
+// ProximityTranscript returns the transcript of a session in person from its
+// encoding, which the caller's own session engine made: DeviceEngagementBytes,
+// EReaderKeyBytes and the handover of the engagement.
+func ProximityTranscript(encoded []byte) (SessionTranscript, error) {
+	var parts []cose.RawMessage
+	if err := cose.Unmarshal(encoded, &parts); err != nil {
+		return SessionTranscript{}, fmt.Errorf("mdoc: session transcript: %w", err)
+	}
+	if len(parts) != 3 {
+		return SessionTranscript{}, errors.New("mdoc: session transcript without three parts")
+	}
+	return SessionTranscript{append([]byte(nil), encoded...)}, nil
+}
+
 func handover(name string, b credentials.Binding, info ...any) (SessionTranscript, error) {
 	if b.Nonce == "" {
 		return SessionTranscript{}, errors.New("mdoc: binding without a nonce")

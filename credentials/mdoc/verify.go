@@ -2,6 +2,7 @@ package mdoc
 
 import (
 	"context"
+	"crypto/ecdh"
 	"maps"
 	"slices"
 	"time"
@@ -32,12 +33,18 @@ type Verifier struct {
 //
 // Errors are [*Error], or the context's.
 func (v *Verifier) Verify(ctx context.Context, raw []byte, b credentials.Binding) (*credentials.Verified, error) {
-	if v.Now == nil {
-		return nil, fail(ReasonValidity, "the verifier has no clock")
-	}
 	transcript, err := Transcript(b)
 	if err != nil {
 		return nil, wrap(ReasonDeviceSignature, err, "binding of the session")
+	}
+	return v.verify(ctx, raw, transcript, nil)
+}
+
+// verify checks a response for a session. reader is nil if there is no key of a
+// reader in it, as over OpenID4VP.
+func (v *Verifier) verify(ctx context.Context, raw []byte, transcript SessionTranscript, reader *ecdh.PrivateKey) (*credentials.Verified, error) {
+	if v.Now == nil {
+		return nil, fail(ReasonValidity, "the verifier has no clock")
 	}
 	wire, err := parseResponse(raw)
 	if err != nil {
@@ -58,12 +65,11 @@ func (v *Verifier) Verify(ctx context.Context, raw []byte, b credentials.Binding
 	if err != nil {
 		return nil, err
 	}
-	if err := verifyDevice(transcript, wire, doc); err != nil {
+	check, err := verifyDevice(transcript, wire, doc, reader)
+	if err != nil {
 		return nil, err
 	}
-	verified.Checks = append(verified.Checks,
-		credentials.Check{Name: "doctype", Detail: "document and issuer name the same type"},
-		credentials.Check{Name: "device_signature", Detail: "signed for this session with the key that the issuer bound the document to"})
+	verified.Checks = append(verified.Checks, credentials.Check{Name: "doctype", Detail: "document and issuer name the same type"}, check)
 	if err := addDeviceElements(verified, own, doc.mso.DeviceKeyInfo.KeyAuthorizations); err != nil {
 		return nil, err
 	}
@@ -94,29 +100,32 @@ func parseResponse(raw []byte) (*deviceDocument, error) {
 	switch {
 	case auth.DeviceMac != nil && auth.DeviceSignature != nil:
 		return nil, fail(ReasonDeviceAuth, "both a device signature and a device MAC")
-	case auth.DeviceMac != nil:
-		return nil, fail(ReasonDeviceMAC, "authenticated by deviceMac; only deviceSignature is supported")
-	case auth.DeviceSignature == nil:
+	case auth.DeviceMac == nil && auth.DeviceSignature == nil:
 		return nil, fail(ReasonDeviceAuth, "no device authentication")
 	}
 	return doc, nil
 }
 
-// verifyDevice checks the signature over the session, which covers the
+// verifyDevice checks the signature or MAC over the session, which covers the
 // device's own namespaces as received.
-func verifyDevice(t SessionTranscript, wire *deviceDocument, doc *document) error {
-	signature, err := cose.ParseSign1(wire.DeviceSigned.DeviceAuth.DeviceSignature)
-	if err != nil {
-		return wrap(ReasonDeviceSignature, err, "deviceSignature")
-	}
+func verifyDevice(t SessionTranscript, wire *deviceDocument, doc *document, reader *ecdh.PrivateKey) (credentials.Check, error) {
 	payload, err := deviceAuthentication(t, doc.mso.DocType, wire.DeviceSigned.NameSpaces)
 	if err != nil {
-		return wrap(ReasonDeviceSignature, err, "deviceSignature")
+		return credentials.Check{}, wrap(ReasonDeviceSignature, err, "session")
+	}
+	auth := wire.DeviceSigned.DeviceAuth
+	if auth.DeviceMac != nil {
+		err := verifyMAC(auth.DeviceMac, payload, t, doc, reader)
+		return credentials.Check{Name: "device_mac", Detail: "authenticated for this session with the key that the issuer bound the document to"}, err
+	}
+	signature, err := cose.ParseSign1(auth.DeviceSignature)
+	if err != nil {
+		return credentials.Check{}, wrap(ReasonDeviceSignature, err, "deviceSignature")
 	}
 	if err := signature.VerifyDetached(doc.deviceKey, payload); err != nil {
-		return wrap(ReasonDeviceSignature, err, "deviceSignature")
+		return credentials.Check{}, wrap(ReasonDeviceSignature, err, "deviceSignature")
 	}
-	return nil
+	return credentials.Check{Name: "device_signature", Detail: "signed for this session with the key that the issuer bound the document to"}, nil
 }
 
 // readDeviceElements decodes the elements that the device signed itself,
