@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vp"
@@ -53,7 +55,8 @@ func (f *RequestForm) validate(host string, ring *keys.Ring) error {
 		return nil
 	case openid4vp.X509SanDNS:
 		for _, e := range ring.All() {
-			if e.Key.Leaf().VerifyHostname(host) != nil {
+			names := e.Key.Leaf().DNSNames
+			if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) }) {
 				return fmt.Errorf("a certificate for requests does not name the host %s, as x509_san_dns needs", host)
 			}
 		}
