@@ -6,6 +6,7 @@ import (
 	"time"
 )
 
+// TestValidUntil (I32) ends credentials on the grid, and before the certificates do.
 func TestValidUntil(t *testing.T) {
 	t.Parallel()
 	at := func(s string) time.Time {

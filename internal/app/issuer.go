@@ -119,6 +119,10 @@ func (a *App) buildIssuer(t *tenant) error {
 		Anchors: attesters, Profile: trust.ProfileWalletProvider, Now: now,
 		Revocation: trust.NotChecked("attestations live for hours and wallet providers' certificates name no list"),
 	}
+	var keyAttesters *issuer.KeyAttesters
+	if len(attesters) > 0 {
+		keyAttesters = &issuer.KeyAttesters{Policy: attesterPolicy, Wallets: registered, Status: attesterStatus}
+	}
 	i, err := issuer.New(issuer.Config{
 		ID: id, Tenant: tenant, Name: []issuer.Text{{Locale: "ja", Text: c.NameJA}, {Locale: "en", Text: c.NameEN}},
 		Configurations: configurations, Registers: registers, Signers: signers, MetadataKeys: metadataKeys, Sessions: sessions,
@@ -126,7 +130,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		StatusLists: publisher, StatusWindow: owned.Window,
 		Revocations: check.status.StatusChecker, CRLs: check.status.crls(), CRLInterval: c.JPKI.CRLRefresh.Or(defaultCRLRefresh),
 		JPKIAnchors: check.anchors, Secret: secret, EncryptionRequired: c.EncryptionRequired,
-		KeyAttesters: &issuer.KeyAttesters{Policy: attesterPolicy, Wallets: registered, Status: attesterStatus},
+		KeyAttesters: keyAttesters,
 		BatchSize:    batch, CredentialsPerGrant: batch * batchesPerGrant,
 		RefreshPeriod:   c.Lifetimes.RefreshPeriod.Or(defaultRefreshPeriod),
 		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),

@@ -65,8 +65,8 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
-	if modules < 60 {
-		t.Errorf("%d modules of the conformance suite", modules)
+	if modules < 60 || len(cases) < 50 {
+		t.Errorf("%d modules of the conformance suite and %d cases: the tables are not found", modules, len(cases))
 	}
 }
 

@@ -326,7 +326,7 @@ func TestNegMisbinding(t *testing.T) {
 	})
 }
 
-// TestNegVouching has the operator ask for offers that can't be.
+// TestNegVouching (I31) has the operator ask for offers that can't be.
 func TestNegVouching(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, deployOptions{})

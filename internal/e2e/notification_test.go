@@ -91,7 +91,7 @@ func TestNotification(t *testing.T) {
 	}
 }
 
-// TestNegNotification records nothing but what the honest twin says.
+// TestNegNotification (I28) records nothing but what the honest twin says.
 func TestNegNotification(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, deployOptions{})

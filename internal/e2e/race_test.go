@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -9,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
@@ -80,6 +83,14 @@ func TestRaces(t *testing.T) {
 
 func testRaces(t *testing.T, o deployOptions) {
 	o.redis, o.patience = sessiontest.StartRedis(t), 20*time.Second
+	web := newKey(t)
+	o.configure = func(d *deployment) {
+		returns := []string{"https://wallet.example/callback"}
+		d.cfg.Issuer.Wallets = []config.Wallet{
+			{ClientID: d.cfg.Provider.ClientID, RedirectURIs: returns},
+			{ClientID: "web", Name: "Web", RedirectURIs: returns, JWKS: map[string]any{"keys": []any{jwkOf(t, web.Public())}}},
+		}
+	}
 	d := deploy(t, o)
 	d.addReplica(t)
 	card := cardOf(t, "hanako")
@@ -156,6 +167,31 @@ func testRaces(t *testing.T, o deployOptions) {
 		}
 		if passed != 1 {
 			t.Errorf("the proof served %d times", passed)
+		}
+	})
+	t.Run("O11 a client assertion", func(t *testing.T) {
+		c := d.newClient(t)
+		c.id = "web"
+		now, form := d.clock.Now(), c.parForm()
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", signJWT(t, jose.Header{}, map[string]any{
+			"iss": "web", "sub": "web", "aud": d.box.Issuer, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+		}, web))
+		header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+		requests := make([]prepared, racers)
+		for i := range requests {
+			requests[i] = prepared{d.endpoint("/par"), header, []byte(form.Encode())}
+		}
+		pushed := 0
+		for _, a := range d.race(t, requests) {
+			if a.status == http.StatusCreated {
+				pushed++
+			} else {
+				a.want(t, http.StatusUnauthorized, "invalid_client")
+			}
+		}
+		if pushed != 1 {
+			t.Errorf("the assertion served %d times", pushed)
 		}
 	})
 	t.Run("O16 a decision", func(t *testing.T) {

@@ -16,7 +16,7 @@ func (c *oauthClient) revokeToken(t *testing.T, token string) *answer {
 	return c.d.send(t, http.MethodPost, address, c.headers(t, address), []byte(form.Encode()))
 }
 
-// TestNegTokenRevocation revokes access tokens: of others, which stay, and its
+// TestNegTokenRevocation (O15) revokes access tokens: of others, which stay, and its
 // own, which doesn't.
 func TestNegTokenRevocation(t *testing.T) {
 	t.Parallel()

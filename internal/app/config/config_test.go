@@ -74,6 +74,7 @@ func TestConfigFaults(t *testing.T) {
 		{"cascade of a type that is none", "batch_size: 10", "batch_size: 10\n  cascade: {'urn:other': {none: true}}", "issuer.cascade"},
 		{"cascade for a reason that is none", "batch_size: 10", "batch_size: 10\n  cascade: {'urn:tegata:identity:jp:1': {stand: [moved]}}", "issuer.cascade"},
 		{"key attestations for a type that is none", "batch_size: 10", "batch_size: 10\n  key_attestations: {'urn:other': {}}", "issuer.key_attestations"},
+		{"key attestations of nobody", "  wallet_providers:\n    - {file: trust/wallet-providers.pem, jurisdiction: JP}\n", "  key_attestations: {'urn:tegata:identity:jp:1': {}}\n", "issuer.key_attestations"},
 		{"key attestations of no level", "batch_size: 10", "batch_size: 10\n  key_attestations: {'urn:tegata:identity:jp:1': {key_storage: []}}", "issuer.key_attestations"},
 		{"deferral of a type that is none", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:other': approval}", "issuer.deferred"},
 		{"deferral until nobody knows", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:tegata:identity:jp:1': later}", "issuer.deferred"},

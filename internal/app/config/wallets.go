@@ -49,6 +49,9 @@ func (i *Issuer) checkWallets(mode Mode, f faults) {
 	if mode == ModeProduction && len(i.Wallets) == 0 {
 		f.add("wallets", "at least one is needed, because codes must not be sent to addresses that nobody registered")
 	}
+	if len(i.WalletProviders) == 0 && len(i.KeyAttestations) > 0 {
+		f.add("key_attestations", "wallet_providers are needed, because nobody else attests keys")
+	}
 	seen := map[string]bool{}
 	for n, w := range i.Wallets {
 		where := fmt.Sprintf("wallets[%d]", n)

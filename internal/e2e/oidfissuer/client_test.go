@@ -33,6 +33,9 @@ type variant struct {
 	// preAuthorized is the grant, and offered the flow: by an offer of the
 	// issuer.
 	preAuthorized, offered bool
+	// proofType is how keys are proven: jwt if empty, attestation, or
+	// jwt.keyattest, a jwt with a key attestation in its header.
+	proofType string
 }
 
 func (v variant) String() string {
@@ -40,7 +43,7 @@ func (v variant) String() string {
 	for _, part := range []struct {
 		is   bool
 		name string
-	}{{v.rar, "rar"}, {v.encrypted, "encrypted"}, {v.preAuthorized, "pre_authorization_code"}, {v.offered, "issuer_initiated"}} {
+	}{{v.rar, "rar"}, {v.encrypted, "encrypted"}, {v.preAuthorized, "pre_authorization_code"}, {v.offered, "issuer_initiated"}, {v.proofType != "", v.proofType}} {
 		if part.is {
 			name = append(name, part.name)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const grantPreAuthorized = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
@@ -143,25 +144,60 @@ func (c *wallet) nonce(t *testing.T) string {
 }
 
 // keyProof signs a proof of type jwt with what is changed.
-func (c *wallet) keyProof(t *testing.T, key *ecdsa.PrivateKey, nonce string, changes object) string {
+func (c *wallet) keyProof(t *testing.T, key *ecdsa.PrivateKey, nonce, attestation string, changes object) string {
 	t.Helper()
 	claims := object{"aud": text(c.w.issuer, "credential_issuer"), "iat": c.w.now().Unix(), "nonce": nonce}
 	if !c.preAuthorized {
 		claims["iss"] = c.id
 	}
-	return sign(t, key, object{"typ": "openid4vci-proof+jwt", "jwk": jwkOf(&key.PublicKey)}, changed(claims, changes))
+	header := object{"typ": "openid4vci-proof+jwt", "jwk": jwkOf(&key.PublicKey)}
+	if attestation != "" {
+		header["key_attestation"] = attestation
+	}
+	return sign(t, key, header, changed(claims, changes))
+}
+
+// proofs proves the keys in the way of the variant. spoilt may change the key
+// attestation.
+func (c *wallet) proofs(t *testing.T, spoilt func(string) string, keys ...*ecdsa.PrivateKey) object {
+	t.Helper()
+	nonce := c.nonce(t)
+	var attestation string
+	if c.proofType != "" {
+		attestation = spoilt(c.keyAttestation(t, nonce, keys...))
+	}
+	if c.proofType == "attestation" {
+		return object{"attestation": []string{attestation}}
+	}
+	var proofs []string
+	for _, key := range keys {
+		proofs = append(proofs, c.keyProof(t, key, nonce, attestation, nil))
+	}
+	return object{"jwt": proofs}
+}
+
+// keyAttestation attests the keys with what the metadata demand.
+func (c *wallet) keyAttestation(t *testing.T, nonce string, keys ...*ecdsa.PrivateKey) string {
+	t.Helper()
+	now := c.w.now()
+	claims := object{"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": nonce}
+	var attested []object
+	for _, key := range keys {
+		attested = append(attested, jwkOf(&key.PublicKey))
+	}
+	claims["attested_keys"] = attested
+	types, _ := c.configured(t)["proof_types_supported"].(object)
+	proofType, _ := types["attestation"].(object)
+	required, _ := proofType["key_attestations_required"].(object)
+	maps.Copy(claims, required)
+	return sign(t, c.w.attester.key, object{"typ": "key-attestation+jwt", "x5c": c.w.attester.chain, "kid": "0"}, claims)
 }
 
 // credentialRequest asks for a credential for each key, by the identifier if
 // there is one.
 func (c *wallet) credentialRequest(t *testing.T, identifiers []string, keys ...*ecdsa.PrivateKey) object {
 	t.Helper()
-	nonce := c.nonce(t)
-	var proofs []string
-	for _, key := range keys {
-		proofs = append(proofs, c.keyProof(t, key, nonce, nil))
-	}
-	request := object{"credential_configuration_id": c.configuration(), "proofs": object{"jwt": proofs}}
+	request := object{"credential_configuration_id": c.configuration(), "proofs": c.proofs(t, func(s string) string { return s }, keys...)}
 	if len(identifiers) > 0 {
 		delete(request, "credential_configuration_id")
 		request["credential_identifier"] = identifiers[0]

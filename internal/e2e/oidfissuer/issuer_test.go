@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func every() (all []variant) {
 							if preAuthorized && !offered {
 								continue // such a code comes with an offer
 							}
-							all = append(all, variant{format, auth, rar, encrypted, preAuthorized, offered})
+							all = append(all, variant{format, auth, rar, encrypted, preAuthorized, offered, ""})
 						}
 					}
 				}
@@ -102,6 +103,63 @@ func TestIssuerNonces(t *testing.T) {
 	}
 }
 
+// TestIssuerKeyAttestation runs modules where attested keys are demanded.
+func TestIssuerKeyAttestation(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *config.Issuer) {
+		level := config.KeyAttestation{KeyStorage: []string{"iso_18045_high", "iso_18045_moderate"}, UserAuthentication: []string{"iso_18045_moderate"}}
+		c.KeyAttestations = map[string]config.KeyAttestation{"urn:tegata:identity:jp:1": level, "id.tegata.identity.jp.1": level}
+	})
+	for name, module := range map[string]func(*testing.T, *wallet){
+		"happy-flow":     func(t *testing.T, c *wallet) { t.Helper(); c.happy(t, false) },
+		"batch-issuance": batchIssuance,
+		"fail-invalid-key-attestation-signature": func(t *testing.T, c *wallet) {
+			t.Helper()
+			identifiers := c.obtain(t)
+			request := c.credentialRequest(t, identifiers, c.holder)
+			request["proofs"] = c.proofs(t, spoil, c.holder)
+			c.ask(t, request, false).refused(t, "invalid_proof")
+			credentials, _ := c.received(t, c.ask(t, c.credentialRequest(t, identifiers, c.holder), false))
+			c.check(t, credentials[0], &c.holder.PublicKey)
+		},
+		"fail-missing-proof": func(t *testing.T, c *wallet) { // a proof without the attestation that is demanded
+			t.Helper()
+			request := c.credentialRequest(t, c.obtain(t), c.holder)
+			request["proofs"] = object{"jwt": []string{c.keyProof(t, c.holder, c.nonce(t), "", nil)}}
+			c.ask(t, request, false).refused(t, "invalid_proof")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, v := range every() {
+				for _, v.proofType = range []string{"attestation", "jwt.keyattest"} {
+					if !v.rar && !v.offered {
+						t.Run(v.String(), func(t *testing.T) { module(t, w.wallet(t, v)) })
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestIssuerEncryptionRequired (I24) runs modules where nothing is taken or given
+// in clear.
+func TestIssuerEncryptionRequired(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *config.Issuer) { c.EncryptionRequired = true })
+	for _, v := range haip {
+		t.Run("happy-flow/"+v.String(), func(t *testing.T) {
+			c := w.wallet(t, v)
+			identifiers := c.obtain(t)
+			c.ask(t, c.credentialRequest(t, identifiers, c.holder), false).refused(t, "invalid_encryption_parameters")
+			c.encrypted = true
+			credentials, _ := c.received(t, c.ask(t, c.credentialRequest(t, identifiers, c.holder), false))
+			c.check(t, credentials[0], &c.holder.PublicKey)
+		})
+	}
+	t.Run("metadata-test", func(t *testing.T) { w.checkMetadata(t) })
+}
+
 // identifiers are those of a token for authorization_details: the issuer has one
 // dataset of each configuration.
 func (c *wallet) identifiers() []string {
@@ -174,7 +232,7 @@ func batchIssuance(t *testing.T, c *wallet) {
 	}
 }
 
-// unlinkable demands that nothing shows that the credentials are of one batch.
+// unlinkable (I29) demands that nothing shows that the credentials are of one batch.
 func unlinkable(t *testing.T, all []*facts) {
 	t.Helper()
 	salts, places := map[string]bool{}, map[[2]any]bool{}
@@ -206,5 +264,34 @@ func unlinkable(t *testing.T, all []*facts) {
 	}
 	if progression {
 		t.Errorf("the status indexes are an arithmetic progression of step %v", step)
+	}
+}
+
+// TestIssuerWithoutProviders is an issuer all of whose wallets have keys: it trusts no
+// wallet provider, and promises nothing of theirs.
+func TestIssuerWithoutProviders(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *config.Issuer) {
+		c.WalletProviders = nil
+		c.Wallets = slices.DeleteFunc(c.Wallets, func(w config.Wallet) bool { return !w.HasKeys() })
+	})
+	if methods := strings1(w.server["token_endpoint_auth_methods_supported"]); !slices.Equal(methods, []string{"private_key_jwt"}) {
+		t.Errorf("methods %v", methods)
+	}
+	for name := range w.server {
+		if strings.HasPrefix(name, "client_attestation") {
+			t.Errorf("%s is in the metadata", name)
+		}
+	}
+	for _, v := range every() {
+		if c := w.wallet(t, v); v.auth == "private_key_jwt" && !v.rar && !v.encrypted {
+			c.happy(t, false)
+			types, _ := c.configured(t)["proof_types_supported"].(object)
+			if _, ok := types["attestation"]; ok || len(types) == 0 {
+				t.Errorf("proof types %v", types)
+			}
+		} else if v.auth != "private_key_jwt" {
+			c.push(t).fails(t, "invalid_client")
+		}
 	}
 }

@@ -29,11 +29,11 @@ func negatives(each func(string, []variant, func(*testing.T, *wallet))) {
 	}
 	each("fail-invalid-nonce", plain, wrong("invalid_nonce", func(t *testing.T, c *wallet, request object) {
 		t.Helper()
-		request["proofs"] = object{"jwt": []string{c.keyProof(t, c.holder, "a-nonce-that-nobody-gave-out", nil)}}
+		request["proofs"] = object{"jwt": []string{c.keyProof(t, c.holder, "a-nonce-that-nobody-gave-out", "", nil)}}
 	}))
 	each("fail-invalid-jwt-proof-signature", plain, wrong("invalid_proof", func(t *testing.T, c *wallet, request object) {
 		t.Helper()
-		request["proofs"] = object{"jwt": []string{spoil(c.keyProof(t, c.holder, c.nonce(t), nil))}}
+		request["proofs"] = object{"jwt": []string{spoil(c.keyProof(t, c.holder, c.nonce(t), "", nil))}}
 	}))
 	each("fail-missing-proof", plain, wrong("invalid_proof", func(_ *testing.T, _ *wallet, request object) { delete(request, "proofs") }))
 	each("fail-unknown-credential-configuration", plain, wrong("unknown_credential_configuration", func(_ *testing.T, _ *wallet, request object) {
