@@ -319,6 +319,45 @@ func TestDeferredWallet(t *testing.T) {
 	}
 }
 
+// TestDeferredRefreshed has a wallet come for its credentials when its access token
+// has expired, with a refreshed one, and the wallet engine too (VCI-DF-06).
+func TestDeferredRefreshed(t *testing.T) {
+	t.Parallel()
+	d := deployDeferred(t)
+	c, other := d.newClient(t), d.newClient(t)
+	tokens, foreign := c.consent(t, cardOf(t, "hanako")), other.consent(t, cardOf(t, "hanako"))
+	transaction, seen := c.postponed(t, tokens.AccessToken, 1)
+	w := d.newWallet(t)
+	waits := 0
+	w.Wait = func(context.Context, time.Duration) error {
+		if waits++; waits == 1 {
+			d.clock.advance(3 * time.Hour) // the client attestation has expired as well
+			return nil
+		}
+		for _, seen := range d.pending(t) {
+			d.decide(t, seen.ID, "approve")
+		}
+		return nil
+	}
+	held, err := w.AcceptOffer(t.Context(), d.offer(t, "identity_sd_jwt"), citizen{t, d, cardOf(t, "taro")})
+	if err != nil || len(held) != 2 || waits != 2 {
+		t.Errorf("%d credentials after %d waits: %v", len(held), waits, err)
+	}
+
+	if list := d.pending(t); len(list) != 0 {
+		t.Errorf("still waiting: %+v, and not %s", list, seen.ID)
+	}
+	c.collect(t, tokens.AccessToken, transaction).want(t, http.StatusUnauthorized, "invalid_token")
+	c.attestation, other.attestation = d.attest(t, c.instance.Public(), nil), d.attest(t, other.instance.Public(), nil)
+	c.dpop = newKey(t)
+	other.collect(t, other.refreshed(t, foreign.RefreshToken).AccessToken, transaction).want(t, http.StatusBadRequest, "invalid_transaction_id")
+	fresh := c.refreshed(t, tokens.RefreshToken).AccessToken
+	if got := c.collect(t, fresh, transaction).credentials(t); len(got) != 1 {
+		t.Errorf("%d credentials", len(got))
+	}
+	c.collect(t, fresh, transaction).want(t, http.StatusBadRequest, "invalid_transaction_id")
+}
+
 // TestDeferredForgets looks at what is put down, which nobody reads without the
 // transaction_id, and which is gone when it has served.
 func TestDeferredForgets(t *testing.T) {

@@ -84,7 +84,8 @@ func (i *issuance) requestCredential(ctx context.Context, want wanted, request o
 	}
 }
 
-// await asks for deferred credentials in the intervals that the issuer names.
+// await asks for deferred credentials in the intervals that the issuer names, with
+// another access token when the first one has expired meanwhile.
 func (i *issuance) await(ctx context.Context, response *openid4vci.CredentialResponse) (*openid4vci.CredentialResponse, error) {
 	for range maxDeferrals {
 		if response.TransactionID == "" {
@@ -105,14 +106,25 @@ func (i *issuance) await(ctx context.Context, response *openid4vci.CredentialRes
 		}
 		id := response.TransactionID
 		var err error
-		response, err = i.sealed(ctx, "deferred credential", i.issuer.DeferredCredentialEndpoint, func(e *openid4vci.EncryptionParameters) any {
-			return openid4vci.DeferredRequest{TransactionID: id, ResponseEncryption: e}
-		})
+		response, err = i.poll(ctx, id)
+		if openid4vci.CodeOf(err) == openid4vci.CodeInvalidToken && i.token.RefreshToken != "" {
+			if err := i.refreshToken(ctx); err != nil {
+				return nil, err
+			}
+			response, err = i.poll(ctx, id)
+		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	return nil, ErrDeferred
+}
+
+// poll asks once for deferred credentials.
+func (i *issuance) poll(ctx context.Context, transactionID string) (*openid4vci.CredentialResponse, error) {
+	return i.sealed(ctx, "deferred credential", i.issuer.DeferredCredentialEndpoint, func(e *openid4vci.EncryptionParameters) any {
+		return openid4vci.DeferredRequest{TransactionID: transactionID, ResponseEncryption: e}
+	})
 }
 
 // nonce returns a fresh c_nonce, or "" if the issuer has no endpoint for it.

@@ -43,6 +43,22 @@ func (i *issuance) exchangePreAuthorized(ctx context.Context, grant *openid4vci.
 	return i.requestToken(ctx, form)
 }
 
+// refreshToken gets another access token for what the first one allowed. The
+// client attestation may have expired too.
+func (i *issuance) refreshToken(ctx context.Context) error {
+	if err := i.authenticate(ctx); err != nil {
+		return err
+	}
+	token := i.token.RefreshToken
+	err := i.requestToken(ctx, url.Values{
+		"grant_type": {openid4vci.GrantRefreshToken}, "client_id": {i.client.id}, "refresh_token": {token},
+	})
+	if err == nil && i.token.RefreshToken == "" {
+		i.token.RefreshToken = token // it serves again
+	}
+	return err
+}
+
 // requestToken accepts nothing but a token that is bound to the DPoP key.
 func (i *issuance) requestToken(ctx context.Context, form url.Values) error {
 	response, err := i.postForm(ctx, "token", i.server.TokenEndpoint, form, true)

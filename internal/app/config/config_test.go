@@ -77,6 +77,7 @@ func TestConfigFaults(t *testing.T) {
 		{"key attestations of nobody", "  wallet_providers:\n    - {file: trust/wallet-providers.pem, jurisdiction: JP}\n", "  key_attestations: {'urn:tegata:identity:jp:1': {}}\n", "issuer.key_attestations"},
 		{"key attestations of no level", "batch_size: 10", "batch_size: 10\n  key_attestations: {'urn:tegata:identity:jp:1': {key_storage: []}}", "issuer.key_attestations"},
 		{"deferral of a type that is none", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:other': approval}", "issuer.deferred"},
+		{"deferral without refresh tokens", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:tegata:identity:jp:1': approval}", "issuer.deferred"},
 		{"deferral until nobody knows", "batch_size: 10", "batch_size: 10\n  deferred: {'urn:tegata:identity:jp:1': later}", "issuer.deferred"},
 		{"OpenID provider in clear", "issuer: https://auth-and-sign", "issuer: http://auth-and-sign", "openid.issuer"},
 		{"OpenID provider without a client", "    client_id: RP00000001\n", "", "openid.client_id"},

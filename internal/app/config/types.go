@@ -170,6 +170,9 @@ func (i *Issuer) demandAttestations(all []issuer.Configuration, f faults) {
 
 // deferTypes says which types wait for the operator.
 func (i *Issuer) deferTypes(all []issuer.Configuration, f faults) {
+	if len(i.Deferred) > 0 && i.Lifetimes.RefreshToken == 0 {
+		f.add("deferred", "lifetimes.refresh_token is needed: nobody decides while an access token lives, and without another the wallet can't come back")
+	}
 	for _, name := range slices.Sorted(maps.Keys(i.Deferred)) {
 		known := false
 		for n := range all {
