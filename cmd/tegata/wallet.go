@@ -18,6 +18,7 @@ const walletUsage = `usage:
   tegata wallet present --config FILE LINK   answer a presentation request (likewise)
   tegata wallet list    --config FILE        what the wallet holds
   tegata wallet show    --config FILE ID     the claims of one credential
+  tegata wallet renew   --config FILE ID     replace a credential by new copies, where its issuer lets the wallet
   tegata wallet forget  --config FILE ID     delete a credential with its keys
   tegata wallet log     --config FILE        what was done, with whom (--delete deletes it)
   tegata wallet serve   --config FILE        the wallet's pages, on this machine
@@ -67,6 +68,8 @@ func walletCommand(name, argument string, remove bool) (run func(context.Context
 		return func(ctx context.Context, c *walletapp.Console) error { return c.Present(ctx, argument) }, true
 	case "show":
 		return func(ctx context.Context, c *walletapp.Console) error { return c.Show(ctx, argument) }, true
+	case "renew":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Renew(ctx, argument) }, true
 	case "forget":
 		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Forget(ctx, argument) }, true
 	case "list":

@@ -15,6 +15,8 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/verifier"
+	"github.com/tegata-id/tegata/wallet/holder"
 )
 
 // consent has the person agree and returns the tokens.
@@ -327,5 +329,51 @@ func TestRefreshCollects(t *testing.T) {
 	c.collect(t, c.consent(t, cardOf(t, "hanako")).AccessToken, transaction).want(t, http.StatusBadRequest, "invalid_transaction_id")
 	if got := c.collect(t, c.refreshed(t, tokens.RefreshToken).AccessToken, transaction).credentials(t); len(got) != 2 {
 		t.Errorf("%d credentials", len(got))
+	}
+}
+
+// TestWalletRenews has the whole wallet renew both formats without the person,
+// and show what came; then the certificate is revoked and nothing comes. When
+// another wallet forgets all that it got, the issuer does so too.
+func TestWalletRenews(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, deployOptions{})
+	card := newCard(t, "hanako")
+	w := d.receive(t, card)
+	d.clock.advance(20 * time.Hour)
+	before, err := w.Vault.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range holder.Batches(before) {
+		if renewed, err := w.Renew(t.Context(), batch.Batch); err != nil || len(renewed) != 2 {
+			t.Fatalf("%s: %d copies, %v", batch.Format, len(renewed), err)
+		}
+	}
+	after, err := w.Vault.List(t.Context())
+	if err != nil || len(after) != 4 {
+		t.Fatalf("%d credentials, %v", len(after), err)
+	}
+	for format, query := range queries {
+		if r := d.present(t, w, query); r.State != verifier.StateVerified {
+			t.Errorf("%s: %s %v", format, r.State, r.Refusal)
+		}
+	}
+	other := d.receive(t, cardOf(t, "taro"))
+	held, err := other.Vault.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, batch := range holder.Batches(held) {
+		if err := other.Forget(t.Context(), batch.Batch); err != nil || d.sealed(t) != 2-n {
+			t.Errorf("%v; %d grants have something sealed after %d of 2 were forgotten", err, d.sealed(t), n+1)
+		}
+	}
+	if err := nation(t).Revoke(card.SignatureCertificate(), 3); err != nil {
+		t.Fatal(err)
+	}
+	d.clock.advance(65 * time.Minute)
+	if _, err := w.Renew(t.Context(), after[0].Batch); openid4vci.CodeOf(err) != openid4vci.CodeInvalidGrant {
+		t.Errorf("after the revocation: %v", err)
 	}
 }

@@ -141,6 +141,14 @@ func (w *world) token(rw http.ResponseWriter, r *http.Request) {
 		w.t.Errorf("token request %v", r.PostForm)
 	}
 	response := openid4vci.TokenResponse{AccessToken: "the-token", TokenType: "dpop", ExpiresIn: 300}
+	if r.PostForm.Get("grant_type") == openid4vci.GrantRefreshToken {
+		if r.PostForm.Get("refresh_token") != w.refreshToken {
+			writeJSON(rw, 400, map[string]string{"error": "invalid_grant"})
+			return
+		}
+	} else {
+		response.RefreshToken = w.refreshToken
+	}
 	if w.tokenType != "" {
 		response.TokenType = w.tokenType
 	}

@@ -87,6 +87,12 @@ func (o *Offer) Accept(ctx context.Context, agent UserAgent) ([]*Held, error) {
 	if err := i.authorize(ctx, agent); err != nil {
 		return nil, err
 	}
+	return i.store(ctx)
+}
+
+// store collects what the token allows and puts it into the vault, all or
+// nothing.
+func (i *issuance) store(ctx context.Context) ([]*Held, error) {
 	if err := i.collect(ctx); err != nil {
 		i.tell(ctx, openid4vci.EventFailure)
 		return nil, err

@@ -74,6 +74,14 @@ func (i *issuance) requestToken(ctx context.Context, form url.Values) error {
 	return nil
 }
 
+// refresh returns what gets the same again, or nil.
+func (i *issuance) refresh() *Refresh {
+	if i.token.RefreshToken == "" {
+		return nil
+	}
+	return &Refresh{Server: i.server.Issuer, Token: i.token.RefreshToken}
+}
+
 // identifiers returns the credential identifiers that the token response has
 // for a configuration. A single empty one stands for none: then the request
 // names the configuration. None at all means that the token does not cover it.

@@ -37,6 +37,9 @@ type Held struct {
 	// ReceivedAt is by the wallet's clock. ValidFrom and ValidUntil are zero
 	// where the credential does not say.
 	ReceivedAt, ValidFrom, ValidUntil time.Time
+	// Refresh is nil if there is no refresh token. What came by one consent
+	// shares it.
+	Refresh *Refresh
 	// Uses counts the presentations.
 	Uses int
 }
@@ -50,6 +53,10 @@ func (h *Held) copy() *Held {
 	if h.Status != nil {
 		status := *h.Status
 		c.Status = &status
+	}
+	if h.Refresh != nil {
+		refresh := *h.Refresh
+		c.Refresh = &refresh
 	}
 	return &c
 }

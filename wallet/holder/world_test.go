@@ -80,6 +80,8 @@ type world struct {
 	// proofs judges the proofs of credential requests.
 	proofs         func(*openid4vci.Proofs) bool
 	details, plain bool
+	// refreshToken, if set, comes with tokens and serves to renew.
+	refreshToken string
 	// dpopAt limits badDPoP to one path, tokenType replaces DPoP, and
 	// redirect the address after a presentation; if they are not empty.
 	dpopAt, tokenType, redirect string

@@ -111,7 +111,7 @@ func TestSecret(t *testing.T) {
 	if err := v.Export(t.Context(), &export); err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"pkcs8", "PRIVATE", `"d"`} {
+	for _, secret := range []string{"pkcs8", "PRIVATE", `"d"`, "the-refresh-token"} {
 		if bytes.Contains(export.Bytes(), []byte(secret)) {
 			t.Errorf("the export has %s", secret)
 		}

@@ -52,6 +52,8 @@ type record struct {
 	Chain      [][]byte  `json:"chain,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Uses       int       `json:"uses,omitempty"`
+	// Refresh is as in [holder.Held].
+	Refresh *holder.Refresh `json:"refresh,omitempty"`
 }
 
 // errClosed says that the vault was closed.
@@ -135,6 +137,10 @@ func (v *Vault) Add(_ context.Context, held []*holder.Held) error {
 			r := record{
 				ID: h.ID, Batch: h.Batch, Issuer: h.Issuer, ConfigurationID: h.ConfigurationID,
 				Format: h.Format, Raw: h.Raw, ReceivedAt: h.ReceivedAt, Uses: h.Uses,
+			}
+			if h.Refresh != nil {
+				refresh := *h.Refresh
+				r.Refresh = &refresh
 			}
 			if h.Key != nil {
 				var err error
@@ -221,6 +227,10 @@ func (r *record) held(s *state) (*holder.Held, error) {
 	h := &holder.Held{
 		ID: r.ID, Batch: r.Batch, Issuer: r.Issuer, ConfigurationID: r.ConfigurationID,
 		Format: r.Format, Raw: r.Raw, ReceivedAt: r.ReceivedAt, Uses: r.Uses,
+	}
+	if r.Refresh != nil {
+		refresh := *r.Refresh
+		h.Refresh = &refresh
 	}
 	switch r.Format {
 	case credentials.FormatMdoc:

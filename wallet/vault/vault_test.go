@@ -65,6 +65,7 @@ func (i *issuer) held(t *testing.T, format credentials.Format, id, batch string,
 	h := &holder.Held{
 		ID: id, Batch: batch, Issuer: "https://issuer.example", ConfigurationID: "c", Format: format, Key: key,
 		ReceivedAt: start, ValidFrom: d.ValidFrom, ValidUntil: d.ValidUntil, Status: d.Status,
+		Refresh: &holder.Refresh{Server: "https://issuer.example", Token: "the-refresh-token"},
 	}
 	if format == credentials.FormatMdoc {
 		d.Type, d.Claims = "org.test.1", credentials.Object{"org.test.1": d.Claims}

@@ -95,6 +95,27 @@ func (d *demonstration) presentBoth(ctx context.Context) error {
 	return nil
 }
 
+// renew replaces every batch in the wallet by new copies.
+func (d *demonstration) renew(ctx context.Context) error {
+	held, err := d.wallet.Vault.List(ctx)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, batch := range holder.Batches(held) {
+		renewed, err := d.wallet.Renew(ctx, batch.Batch)
+		if err != nil {
+			return err
+		}
+		if len(renewed) != batch.Copies {
+			return fmt.Errorf("%w: %d copies in place of %d", errUnexpected, len(renewed), batch.Copies)
+		}
+		lines = append(lines, fmt.Sprintf("%d new copies of %s, none of them shown yet", len(renewed), batch.Type))
+	}
+	d.report.result("The wallet holds", lines, nil)
+	return nil
+}
+
 // present runs one transaction and prints what the relying party gets.
 func (d *demonstration) present(ctx context.Context, wallet *holder.Wallet, query string) (*verifier.Result, error) {
 	start := time.Now()

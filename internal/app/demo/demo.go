@@ -99,6 +99,7 @@ func Run(ctx context.Context, w io.Writer, o Options) (err error) {
 		}},
 		{"The citizen takes a credential offer", d.issue},
 		{"A bank asks for the name and whether the person is 18 or over", d.presentBoth},
+		{"The wallet renews what it has shown, without the citizen", d.renew},
 		{"The town hall vouches for somebody without a card, by an offer and a code to type", d.vouch},
 		{"The citizen moves house: the certificate is revoked", d.revoke},
 	} {
@@ -112,6 +113,7 @@ func Run(ctx context.Context, w io.Writer, o Options) (err error) {
 	d.report.summary([]string{
 		"A JPKI signature certificate became credentials in two formats, bound to the wallet's keys.",
 		"The verifier accepted both formats and said why they can be trusted.",
+		"The wallet got new copies by a refresh token, which alone opens what the issuer has sealed.",
 		"Somebody without a card got a credential on the issuer's word, with a transaction code.",
 		"After the certificate was revoked, the verifier refused the credential.",
 	})

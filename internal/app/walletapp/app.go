@@ -120,6 +120,20 @@ func (a *App) Receive(ctx context.Context, offer *holder.Offer, agent holder.Use
 	return held, a.Vault.Record(ctx, entry)
 }
 
+// Renew replaces a batch by new copies, by an ID as for [App.Forget], and logs what
+// came.
+func (a *App) Renew(ctx context.Context, id string) error {
+	old, err := a.Find(ctx, id)
+	if err != nil {
+		return err
+	}
+	held, err := a.wallet.Renew(ctx, old.Batch)
+	if err != nil {
+		return err
+	}
+	return a.Vault.Record(ctx, vault.Entry{Action: vault.ActionReceived, Party: old.Issuer, Types: types(held)})
+}
+
 // Present answers a request, and logs what was shown to whom, or that the person
 // declined.
 func (a *App) Present(ctx context.Context, link string, consent holder.Consent) (holder.Outcome, error) {
@@ -156,7 +170,7 @@ func (a *App) Forget(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Vault.Remove(ctx, held.Batch); err != nil {
+	if err := a.wallet.Forget(ctx, held.Batch); err != nil {
 		return err
 	}
 	return a.Vault.Record(ctx, vault.Entry{Action: vault.ActionForgotten, Party: held.Issuer, Types: []string{held.Type}})
