@@ -29,9 +29,8 @@ import (
 
 // The defaults of an issuer's configuration.
 const (
-	defaultMaxValidity = 31 * 24 * time.Hour
-	defaultRecheck     = time.Hour
-	defaultCRLRefresh  = time.Hour
+	defaultRecheck    = time.Hour
+	defaultCRLRefresh = time.Hour
 	// maxOpenIDAnswer limits what is read of an OpenID provider, in bytes.
 	maxOpenIDAnswer = 128 << 10
 	// defaultStatusRefresh is how often the status by OCSP and of platform
@@ -133,7 +132,7 @@ func (a *App) buildIssuer(t *tenant) error {
 		KeyAttesters: keyAttesters,
 		BatchSize:    batch, CredentialsPerGrant: batch * batchesPerGrant,
 		RefreshPeriod:   c.Lifetimes.RefreshPeriod.Or(defaultRefreshPeriod),
-		MaxValidity:     c.MaxValidity.Or(defaultMaxValidity),
+		MaxValidity:     c.Validity(),
 		RecheckInterval: c.JPKI.RecheckInterval.Or(defaultRecheck),
 		OfferLifetime:   offerLifetime, Metrics: a.observed.issuer, Log: a.opt.Log, Now: now,
 	})

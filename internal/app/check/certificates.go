@@ -186,7 +186,7 @@ func (k *checker) checkUse(ctx context.Context, t config.Tenant, where string, l
 		k.checkKey(ctx, t, fmt.Sprintf("%s[%d]", where, n), c)
 	}
 	if k.Count(report.Fault) == before {
-		k.succession(where, t.File, list)
+		k.succession(t, where, list)
 	}
 }
 
@@ -216,28 +216,6 @@ func (k *checker) checkKey(ctx context.Context, t config.Tenant, where string, c
 		}
 	}
 	k.chain(ctx, t, where, c.Chain, chain, before, at)
-}
-
-// succession looks at keys that follow one another.
-func (k *checker) succession(where, file string, list config.KeyList) {
-	ring, err := k.keys.LoadRing(where, list, k.now)
-	if err != nil {
-		k.failed(where, err, file)
-		return
-	}
-	last := time.Time{}
-	for _, entry := range ring.All() {
-		if _, ends := entry.Key.Validity(); ends.After(last) {
-			last = ends
-		}
-	}
-	if until := ring.Until(k.now); until.Before(last) {
-		k.Add(report.Finding{
-			Level: report.Warning, Where: where, File: file,
-			What: "no key may sign from " + until.UTC().Format(time.RFC3339) + " until the next begins",
-			Fix:  "have the certificates overlap by the longest validity of what they sign",
-		})
-	}
 }
 
 // chain judges the certificates of a key. before is how many faults there were

@@ -30,6 +30,9 @@ type Lifetimes struct {
 	RefreshPeriod Duration `yaml:"refresh_period,omitempty"`
 }
 
+// Validity is the longest a credential lives: MaxValidity, or 31 days.
+func (i *Issuer) Validity() time.Duration { return i.MaxValidity.Or(31 * 24 * time.Hour) }
+
 // check says which lifetimes are too short to be of use or too long to be safe.
 func (l *Lifetimes) check(f faults) {
 	for _, bound := range []struct {
