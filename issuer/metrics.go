@@ -7,6 +7,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/issuer/source/register"
 )
 
 // Metrics count what issuers do, by tenant. Labels come from configuration and
@@ -15,6 +16,7 @@ type Metrics struct {
 	issued   *prometheus.CounterVec
 	revoked  *prometheus.CounterVec
 	failures *prometheus.CounterVec
+	lookups  *prometheus.CounterVec
 	age      *prometheus.GaugeVec
 
 	entries        *prometheus.CounterVec
@@ -48,6 +50,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			"Rounds of rechecks in which evidence could not be looked up, by tenant.")), []string{"tenant"}),
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("recheck_age_seconds",
 			"Time since the evidence in use that was checked longest ago was checked, by tenant.")), []string{"tenant"}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts(options("source_lookups_total",
+			"Lookups in registers behind HTTP, by tenant, source and outcome.")), []string{"tenant", "source", "outcome"}),
 		entries: prometheus.NewCounterVec(prometheus.CounterOpts(options("crl_entries_imported_total",
 			"Entries of revocation lists that were matched with the evidence, by tenant.")), []string{"tenant"}),
 		importFailures: prometheus.NewCounterVec(prometheus.CounterOpts(options("crl_import_failures_total",
@@ -59,7 +63,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	}
 	m.deferrals = prometheus.NewCounterVec(prometheus.CounterOpts(options("deferred_total",
 		"Batches of credentials that were deferred, by tenant and what became of them (begun, approved, denied or issued).")), []string{"tenant", "outcome"})
-	registry.MustRegister(m.issued, m.revoked, m.failures, m.age, m.entries, m.importFailures, m.importAge, m.backlog, m.deferrals)
+	registry.MustRegister(m.issued, m.revoked, m.failures, m.age, m.lookups, m.entries, m.importFailures, m.importAge, m.backlog, m.deferrals)
 	return m
 }
 
@@ -91,6 +95,17 @@ func (m *Metrics) deferred(tenant, outcome string) {
 	if m != nil {
 		m.deferrals.WithLabelValues(tenant, outcome).Inc()
 	}
+}
+
+// Lookups returns a function that counts the outcomes of lookups in a register.
+func (m *Metrics) Lookups(tenant, name string) func(register.Outcome) {
+	if m == nil {
+		return nil
+	}
+	for _, outcome := range register.Outcomes() {
+		m.lookups.WithLabelValues(tenant, name, string(outcome)) // shown as 0 from the start
+	}
+	return func(outcome register.Outcome) { m.lookups.WithLabelValues(tenant, name, string(outcome)).Inc() }
 }
 
 // rechecked tells how a round of rechecks left things.

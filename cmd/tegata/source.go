@@ -70,7 +70,7 @@ func checkRegister(ctx context.Context, args []string) int {
 	certificate := flags.String("certificate", "", "PEM file with the client certificate that the register admits")
 	key := flags.String("key", "", "PEM file with its key")
 	person := flags.String("person", "", "JSON file with somebody whom the register knows")
-	maxAge := flags.Duration("max-age", 24*time.Hour, "how old what the register says may be")
+	maxAge := flags.Duration("max-age", registers.DefaultMaxAge, "how old what the register says may be")
 	asJSON := flags.Bool("json", false, "print the findings as JSON")
 	if flags.Parse(args) != nil || flags.NArg() > 0 {
 		return 2

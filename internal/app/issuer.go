@@ -23,7 +23,6 @@ import (
 	"github.com/tegata-id/tegata/issuer/evidence/openid"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
-	"github.com/tegata-id/tegata/issuer/source"
 	"github.com/tegata-id/tegata/openapi"
 )
 
@@ -100,7 +99,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	registers, err := registers(c)
+	registers, err := a.registers(t, c, secret)
 	if err != nil {
 		return err
 	}
@@ -165,19 +164,6 @@ func (a *App) buildIssuer(t *tenant) error {
 	openapi.Mount(t.server, t.Path, openapi.Issuer)
 	t.jobs = append(t.jobs, i.Run)
 	return nil
-}
-
-// registers opens the registers that credential types take claims from.
-func registers(c *config.Issuer) (source.Registers, error) {
-	opened := source.Registers{}
-	for name, s := range c.Sources {
-		file, err := config.LoadRegister("sources."+name, s.File)
-		if err != nil {
-			return nil, err
-		}
-		opened[name] = file
-	}
-	return opened, nil
 }
 
 // frontDoor returns the OpenID provider of an issuer, or nil if it has none.

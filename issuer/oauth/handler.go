@@ -15,6 +15,7 @@ import (
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/pages"
 	"github.com/tegata-id/tegata/issuer/evidence"
+	"github.com/tegata-id/tegata/issuer/source"
 	"github.com/tegata-id/tegata/issuer/web"
 )
 
@@ -349,6 +350,8 @@ type pageData struct {
 	WrongCode   bool
 	Error       string
 	Description string
+	// Reason says more of access_denied, or is empty.
+	Reason string
 }
 
 func (h *Handler) page(c echo.Context, status int, page web.Page, view *View) error {
@@ -395,6 +398,12 @@ func (h *Handler) EncodePage(c echo.Context, err error) {
 	e := httpd.AsError(AsHTTP(err))
 	httpd.NoteError(c, e)
 	data := pageData{Error: e.Code, Description: e.Description}
+	switch {
+	case errors.Is(err, source.ErrAmbiguous):
+		data.Reason = "ambiguous_record"
+	case errors.Is(err, errNoCredential):
+		data.Reason = "no_credential"
+	}
 	if renderErr := h.render(c, e.Status, web.Error, data); renderErr != nil {
 		httpd.EncodeProblem(c, renderErr)
 	}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -146,6 +147,10 @@ func (s *Server) view(l *login) (*View, error) {
 
 const noCredential = "no credential can be made of what is known of the person"
 
+// errNoCredential tells refusals for what is known of a person from those for
+// how they proved who they are.
+var errNoCredential = errors.New("not enough is known")
+
 // challenge rebuilds what the person signs from the login alone.
 func (s *Server) challenge(l *login, device evidence.Device) evidence.Challenge {
 	var names []string
@@ -223,7 +228,7 @@ func (s *Server) proven(ctx context.Context, cookie string, l *login, proof *evi
 		return "", unavailable(err)
 	}
 	if err != nil {
-		return "", refuse(openid4vci.CodeAccessDenied, noCredential, err)
+		return "", refuse(openid4vci.CodeAccessDenied, noCredential, fmt.Errorf("%w: %w", errNoCredential, err))
 	}
 	if _, err := s.logins.Take(ctx, cookie); err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)

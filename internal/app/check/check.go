@@ -224,17 +224,33 @@ func (k *checker) checkSecrets() {
 // checkRegisters reads the registers in files.
 func (k *checker) checkRegisters(name string, c *config.Issuer) {
 	for _, register := range slices.Sorted(maps.Keys(c.Sources)) {
-		s := c.Sources[register]
+		s, where := c.Sources[register], name+".sources."+register
+		if s != nil && s.HTTP != nil {
+			k.checkAuthority(where+".http.roots_file", s.HTTP.Roots)
+		}
 		if s == nil || s.File == "" {
 			continue
 		}
-		where := name + ".sources." + register
 		if _, err := config.LoadRegister(where, s.File); err != nil {
 			k.failed(where, err, s.File)
 			continue
 		}
 		k.OK(where, "can be read, by its owner alone")
 	}
+}
+
+// checkAuthority reads the authority of a register. Its client key is looked at
+// with all other keys.
+func (k *checker) checkAuthority(where, path string) {
+	certificates, err := config.LoadCertificates(where, path)
+	if err != nil {
+		k.failed(where, err, path)
+		return
+	}
+	for _, c := range certificates {
+		k.validity(where, path, c)
+	}
+	k.OK(where, "%d roots", len(certificates))
 }
 
 func (k *checker) secret(where, path string, load func(use, path string) ([]byte, error)) {

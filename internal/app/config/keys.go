@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,6 +147,11 @@ func (t *Tenant) Keys() []NamedKeys {
 		}
 		if t.Issuer.OpenID != nil || len(k.OpenID) > 0 {
 			all = append(all, NamedKeys{"keys.openid", &k.OpenID})
+		}
+		for _, name := range slices.Sorted(maps.Keys(t.Issuer.Sources)) {
+			if s := t.Issuer.Sources[name]; s != nil && s.HTTP != nil {
+				all = append(all, NamedKeys{"sources." + name + ".http.key", &s.HTTP.Key})
+			}
 		}
 	case t.Verifier != nil:
 		all = append(all, NamedKeys{"keys.request", &t.Verifier.Keys.Request})

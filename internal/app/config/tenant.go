@@ -285,8 +285,12 @@ func (t *Tenant) paths() []*string {
 			paths = append(paths, &t.Issuer.Types[n])
 		}
 		for _, s := range t.Issuer.Sources {
-			if s != nil {
-				paths = append(paths, &s.File)
+			if s == nil {
+				continue
+			}
+			paths = append(paths, &s.File)
+			if s.HTTP != nil {
+				paths = append(paths, &s.HTTP.Roots)
 			}
 		}
 		anchors(t.Issuer.JPKI.SignatureAnchors)

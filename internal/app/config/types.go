@@ -21,11 +21,13 @@ const DefaultBatchSize = 10
 // flagship is the shipped type that is offered by those who name none.
 const flagship = "identity"
 
-// Source is a register from which credential types take claims.
+// Source is a register from which credential types take claims: one of the two.
 type Source struct {
 	// File is a YAML or JSON file with the persons; nobody but its owner may
 	// read it.
 	File string `yaml:"file,omitempty"`
+	// HTTP is a register of its own.
+	HTTP *HTTPSource `yaml:"http,omitempty"`
 }
 
 // sourceName is what names of registers look like.
@@ -196,8 +198,10 @@ func (i *Issuer) checkSources(f faults) {
 		switch {
 		case !sourceName.MatchString(name), name == "person", name == "issuer":
 			f.add("sources."+name, "is no name for a register: lower-case letters, digits and underscore, and neither person nor issuer")
-		case s == nil || s.File == "":
-			f.add("sources."+name, "file is needed")
+		case s == nil, (s.File == "") == (s.HTTP == nil):
+			f.add("sources."+name, "file or http is needed")
+		case s.HTTP != nil:
+			s.HTTP.check("sources."+name+".http", f)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func TestNegTypes(t *testing.T) {
 		"type twice":       {"  types: [own.yaml, other.yaml]\n", block, strings.Replace(other, "urn:city:other:1", "urn:city:resident:1", 1), map[string]string{"c.yaml issuer.credentials": "of the type of resident_sd_jwt"}},
 		"no register":      {"  credentials: [mdl_mdoc]\n", block, other, map[string]string{"c.yaml issuer.sources.licences": "needed by mdl_mdoc"}},
 		"register without a file": {
-			"  sources: {residents: {}}\n", block, other, map[string]string{"c.yaml issuer.sources.residents": "file is needed"},
+			"  sources: {residents: {}}\n", block, other, map[string]string{"c.yaml issuer.sources.residents": "file or http is needed"},
 		},
 		"register of the person": {"  sources: {person: {file: p.yaml}}\n", block, other, map[string]string{"c.yaml issuer.sources.person": "no name"}},
 		"smaller batch":          {"  batch_size: 5\n  credentials: [eu_pid_mdoc]\n  sources: {residents: {file: r.yaml}}\n", block, other, map[string]string{"c.yaml issuer.batch_size": "10 or more"}},

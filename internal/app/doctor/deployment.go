@@ -41,6 +41,7 @@ func Deployment(ctx context.Context, path string, target Target, o check.Options
 		checkRedis(ctx, r, cfg.Redis, o)
 	}
 	lists := checkDatabase(ctx, r, cfg)
+	checkSources(ctx, r, cfg, o)
 	Run(ctx, targetOf(target, cfg, lists), options, r)
 	return r
 }

@@ -10,9 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -103,13 +101,9 @@ func Check(ctx context.Context, t Target) (*report.Report, error) {
 }
 
 func newClient(t Target, certificate *tls.Certificate) (*fetch.Client, error) {
-	u, err := url.Parse(t.URL)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("the address of the register must be an https URL")
-	}
-	host := u.Host
-	if u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), "443")
+	host, err := hostOf(t.URL)
+	if err != nil {
+		return nil, err
 	}
 	o := fetch.Options{Purpose: "register", MaxBytes: register.MaxAnswer, OnlyRoots: t.Roots, AllowedHosts: []string{host}, Now: t.Now}
 	if certificate != nil {

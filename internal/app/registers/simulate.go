@@ -103,10 +103,18 @@ func writeClient(dir string, ca *trusttest.CA, known registertest.Record) error 
 	return nil
 }
 
-// Describe writes where the register is.
+// Describe writes where the register is and what an issuer's configuration says
+// of it.
 func (s *Simulation) Describe(w io.Writer, dir string) error {
-	_, err := fmt.Fprintf(w, "The simulated register is at %s. Clients find in %s: %s, %s, %s and, for tegata source check, %s.\n",
-		s.URL, dir, FileAuthority, FileCertificate, FileKey, FilePerson)
+	_, err := fmt.Fprintf(w, `The simulated register is at %s. tegata source check takes somebody from %s. In the section of an issuer:
+
+  sources:
+    residents:   # the name that credential types take claims from
+      http:
+        url: %s
+        roots_file: %s
+        key: {key_file: %s, chain_file: %s}
+`, s.URL, filepath.Join(dir, FilePerson), s.URL, filepath.Join(dir, FileAuthority), filepath.Join(dir, FileKey), filepath.Join(dir, FileCertificate))
 	return err
 }
 

@@ -37,11 +37,11 @@ func TestNegAnswers(t *testing.T) {
 	w := newWorld(t, nil)
 	r := w.client(t, nil)
 	ask := func() (source.Claims, error) {
-		return r.Claims(t.Context(), signed("x"), hanako(), []string{"nationalities", "portrait"})
+		return r.Claims(t.Context(), signed("x"), hanako(), []string{"nationality", "portrait"})
 	}
 	answer := func(edit func(map[string]any)) registertest.Faults { return registertest.Faults{Answer: edit} }
 	claim := func(v any) registertest.Faults {
-		return answer(func(a map[string]any) { a["claims"] = map[string]any{"nationalities": v} })
+		return answer(func(a map[string]any) { a["claims"] = map[string]any{"nationality": v} })
 	}
 	person := func(edit func(map[string]any)) registertest.Faults {
 		return answer(func(a map[string]any) { edit(a["person"].(map[string]any)) })
@@ -79,7 +79,7 @@ func TestNegAnswers(t *testing.T) {
 		{"local time", answer(func(a map[string]any) { a["as_of"] = w.clock.Now().Format("2006-01-02T15:04:05") + "+09:00" }), register.ErrAnswer, register.Invalid},
 		{"no time", answer(func(a map[string]any) { delete(a, "as_of") }), register.ErrAnswer, register.Invalid},
 		{"duplicate member", body(`"result":`, `"result":"none","result":`), register.ErrAnswer, register.Invalid},
-		{"duplicate member inside", body(`"claims":{`, `"claims":{"nationalities":["US"],`), register.ErrAnswer, register.Invalid},
+		{"duplicate member inside", body(`"claims":{`, `"claims":{"nationality":["US"],`), register.ErrAnswer, register.Invalid},
 		{"not UTF-8", body("JP", "\xff"), register.ErrAnswer, register.Invalid},
 		{"not JSON", registertest.Faults{Body: func([]byte) []byte { return []byte("<html>") }}, register.ErrAnswer, register.Invalid},
 		{"two documents", registertest.Faults{Body: func(b []byte) []byte { return append(b, "{}"...) }}, register.ErrAnswer, register.Invalid},

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -151,7 +152,8 @@ func (r *Register) question(e *evidence.Evidence, p *source.Person, names []stri
 			BirthDate: dateText(p.BirthDate),
 			Sex:       p.Sex,
 		},
-		Claims: names,
+		// Several types may need the same.
+		Claims: slices.Compact(slices.Sorted(slices.Values(names))),
 	}
 	if certificate != nil {
 		q.Pseudonym = r.pseudonym(certificate.Pseudonym)

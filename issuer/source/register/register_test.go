@@ -30,7 +30,7 @@ func TestClaims(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, documented(t))
 	r := w.client(t, nil)
-	got, err := r.Claims(t.Context(), signed("issuer's own"), hanako(), []string{"nationalities", "place_of_birth", "portrait", "document_number", "driving_privileges", "unheard_of"})
+	got, err := r.Claims(t.Context(), signed("issuer's own"), hanako(), []string{"nationality", "place_of_birth", "portrait", "document_number", "driving_privileges", "unheard_of", "portrait"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestClaims(t *testing.T) {
 	delete(got, "portrait")
 	issued, ends := credentials.FullDate{Year: 2024, Month: time.May, Day: 1}, credentials.FullDate{Year: 2029, Month: time.May, Day: 1}
 	want := source.Claims{
-		"nationalities":   credentials.Array{credentials.Text("JP")},
+		"nationality":     credentials.Array{credentials.Text("JP")},
 		"place_of_birth":  credentials.Object{"country": credentials.Text("JP"), "locality": credentials.Text("Kiyose-shi")},
 		"document_number": credentials.Text("308800012345"),
 		"driving_privileges": credentials.Array{credentials.Object{
@@ -59,7 +59,7 @@ func TestClaims(t *testing.T) {
 			Address:   registertest.Written{Written: "東京都清瀬市中里五丁目８４２番地", Normalized: "東京都清瀬市中里五丁目842番地"},
 			BirthDate: "1985-04-01", Sex: 2,
 		},
-		Claims: []string{"nationalities", "place_of_birth", "portrait", "document_number", "driving_privileges", "unheard_of"},
+		Claims: []string{"document_number", "driving_privileges", "nationality", "place_of_birth", "portrait", "unheard_of"},
 	}
 	if diff := cmp.Diff(wantAsked, asked); diff != "" {
 		t.Error(diff)

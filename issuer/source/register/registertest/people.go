@@ -23,6 +23,13 @@ var (
 	foreigners = map[string]string{"foreign": "US", "katakana": "VN", "alias": "CN"}
 	// unwritable has what the register writes where certificates can't.
 	unwritable = map[string]string{"substituted": "髙橋　美咲"}
+	// latin has family and given names in Latin letters.
+	latin = map[string][2]string{
+		"hanako": {"YAMADA", "HANAKO"}, "taro": {"SATO", "TARO"}, "substituted": {"TAKAHASHI", "MISAKI"}, "foreign": {"SMITH", "JOHN MICHAEL"},
+		"katakana": {"NGUYEN", "THI HOA"}, "unknown-birth-date": {"SUZUKI", "HAJIME"}, "partial-birth-date": {"TANAKA", "KIYO"},
+		"no-gender": {"WATANABE", "KAORU"}, "long-address": {"ITO", "MAKOTO"}, "former-surname": {"KATO", "YUMI"}, "alias": {"LI", "MING"},
+		"meiji": {"KOBAYASHI", "HARU"},
+	}
 )
 
 // People returns what the register knows of the people of package jpkitest: what
@@ -65,15 +72,14 @@ func recordOf(n int, p jpkitest.Person) (Record, error) {
 	}
 	issued, ends := typed("full-date", "2024-05-01"), typed("full-date", "2029-05-01")
 	record.Claims = map[string]any{
-		"nationalities":          []any{nationality},
-		"place_of_birth":         typed("object", map[string]any{"country": country, "locality": p.Municipality.City}),
-		"portrait":               typed("bytes", jose.EncodeBase64(picture)),
-		"document_number":        typed("identifier", fmt.Sprintf("3088%08d", 12345*(n+1))),
-		"issue_date":             issued,
-		"expiry_date":            ends,
-		"issuing_authority":      "東京都公安委員会",
-		"issuing_country":        "JP",
-		"un_distinguishing_sign": "J",
+		"nationality":     []any{nationality},
+		"place_of_birth":  typed("object", map[string]any{"country": country, "locality": p.Municipality.City}),
+		"family_name":     latin[p.Key][0],
+		"given_name":      latin[p.Key][1],
+		"portrait":        typed("bytes", jose.EncodeBase64(picture)),
+		"document_number": typed("identifier", fmt.Sprintf("3088%08d", 12345*(n+1))),
+		"issue_date":      issued,
+		"expiry_date":     ends,
 		"driving_privileges": []any{typed("object", map[string]any{
 			"vehicle_category_code": "B", "issue_date": issued, "expiry_date": ends,
 		})},
