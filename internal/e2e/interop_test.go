@@ -50,6 +50,7 @@ var steps = []string{
 	"@sd-jwt/sd-jwt-vc refuses one that was changed or has another anchor",
 	"@owf/mdoc verifies the mdocs",
 	"@owf/mdoc refuses one that was changed or has another anchor",
+	"@openid4vc/openid4vci receives two credentials in each format, pre-authorized, for keys that the provider attests",
 	"the verifier accepts the SD-JWT VC",
 	"the verifier refuses it for another nonce",
 	"the verifier accepts the mdoc",

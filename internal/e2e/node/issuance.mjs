@@ -9,11 +9,13 @@ import { hash, newKey, random, signJwt } from './crypto.mjs'
 const redirectUri = 'https://wallet.example/callback'
 
 /**
- * Takes an offer, has the person log in and approve, and requests as many
- * credentials of each offered configuration as asked for. Returns, by
- * configuration, the credentials with the signers of their keys.
+ * Takes an offer, has the person log in and approve unless the offer is
+ * pre-authorized and they have its transaction code, and requests as many
+ * credentials of each offered configuration as asked for. With attestKeys, the
+ * keys are proven by one key attestation. Returns, by configuration, the
+ * credentials with the signers of their keys.
  */
-export async function receive({ offerLink, attestation, person, copies }) {
+export async function receive({ offerLink, attestation, attestKeys, person, txCode, copies }) {
   const crypto = { hash, generateRandom: random, signJwt }
   const client = new Openid4vciClient({
     callbacks: {
@@ -27,14 +29,22 @@ export async function receive({ offerLink, attestation, person, copies }) {
   const configurations = credentialOffer.credential_configuration_ids
   const scopes = configurations.map((id) => issuerMetadata.credentialIssuer.credential_configurations_supported[id].scope)
 
-  const { accessToken, dpop } = await authorize({
+  const { accessToken, dpop } = txCode ? await redeem({ client, credentialOffer, issuerMetadata, txCode }) : await authorize({
     client, credentialOffer, issuerMetadata, person, scope: scopes.join(' '), clientId: decodeJwt(attestation).sub,
   })
   const received = {}
   for (const id of configurations) {
-    received[id] = await request({ client, issuerMetadata, accessToken, dpop, id, copies })
+    received[id] = await request({ client, issuerMetadata, accessToken, dpop, id, copies, attestKeys })
   }
   return received
+}
+
+async function redeem({ client, credentialOffer, issuerMetadata, txCode }) {
+  const { accessTokenResponse, dpop } = await client.retrievePreAuthorizedCodeAccessTokenFromOffer({
+    issuerMetadata, credentialOffer, txCode, dpop: { signer: await newKey() },
+  })
+  same(accessTokenResponse.token_type, 'DPoP', 'token type')
+  return { accessToken: accessTokenResponse.access_token, dpop }
 }
 
 async function authorize({ client, credentialOffer, issuerMetadata, person, scope, clientId }) {
@@ -62,13 +72,15 @@ async function authorize({ client, credentialOffer, issuerMetadata, person, scop
   return { accessToken: accessTokenResponse.access_token, dpop }
 }
 
-async function request({ client, issuerMetadata, accessToken, dpop, id, copies }) {
+async function request({ client, issuerMetadata, accessToken, dpop, id, copies, attestKeys }) {
   const { c_nonce: nonce } = await client.requestNonce({ issuerMetadata })
   const signers = await Promise.all(Array.from({ length: copies }, newKey))
-  const proofs = await Promise.all(signers.map((signer) =>
-    client.createCredentialRequestJwtProof({ issuerMetadata, credentialConfigurationId: id, signer, nonce })))
+  const proofs = attestKeys
+    ? { attestation: [await attestKeys(signers.map((signer) => signer.publicJwk), nonce)] }
+    : { jwt: await Promise.all(signers.map(async (signer) =>
+      (await client.createCredentialRequestJwtProof({ issuerMetadata, credentialConfigurationId: id, signer, nonce })).jwt)) }
   const { credentialResponse } = await client.retrieveCredentials({
-    issuerMetadata, credentialConfigurationId: id, accessToken, dpop, proofs: { jwt: proofs.map((p) => p.jwt) },
+    issuerMetadata, credentialConfigurationId: id, accessToken, dpop, proofs,
   })
   same(credentialResponse.credentials?.length, copies, `number of ${id} credentials`)
   return credentialResponse.credentials.map(({ credential }, i) => ({ credential, signer: signers[i] }))

@@ -79,7 +79,7 @@ function changedElement(credential) {
   return bytes.toString('base64url')
 }
 
-const attestation = await attestedInstance(world.provider)
+const { attestation, attestKeys } = await attestedInstance(world.provider)
 step('the wallet provider attests the instance')
 
 const offer = await sendJSON(`${world.issuer}/admin/offers`, 201, {
@@ -110,6 +110,21 @@ const [other] = received.identity_mdoc
 await rejects(() => verifyMdoc(other, anchors.issuing, doctype), /does not lead to a trust anchor/)
 await rejects(() => verifyMdoc({ ...other, credential: changedElement(other.credential) }, anchors.iaca, doctype), /calculated digest/)
 step('@owf/mdoc refuses one that was changed or has another anchor')
+
+const vouched = await sendJSON(`${world.issuer}/admin/offers`, 201, {
+  token: world.adminToken, body: {
+    credential_configuration_ids: ['identity_sd_jwt', 'identity_mdoc'], grant: 'pre-authorized_code',
+    person: { name: world.person.name, birth_date: world.person.birthdate }, tx_code: { length: 8 },
+  },
+})
+const attested = await receive({ offerLink: vouched.link, attestation, attestKeys, txCode: vouched.tx_code, copies: 2 })
+for (const each of attested.identity_sd_jwt) {
+  same((await verifySDJWT(each, anchors.issuing, vct)).name, world.person.name, 'name')
+}
+for (const each of attested.identity_mdoc) {
+  same((await verifyMdoc(each, anchors.iaca, doctype))[doctype].name, world.person.name, 'name')
+}
+step('@openid4vc/openid4vci receives two credentials in each format, pre-authorized, for keys that the provider attests')
 
 await accepted(queries.sdjwt, 'dc+sd-jwt', { name: world.person.name, age_equal_or_over: { 18: true } }, async (query, context) => {
   const presentation = await presentSDJWT(received.identity_sd_jwt[0], query, context)
