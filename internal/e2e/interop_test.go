@@ -55,6 +55,9 @@ var steps = []string{
 	"the verifier refuses it for another nonce",
 	"the verifier accepts the mdoc",
 	"the verifier refuses it for another session transcript",
+	"@openid4vc/openid4vci receives the other shipped types",
+	"@sd-jwt/sd-jwt-vc verifies the PID",
+	"@owf/mdoc verifies the PID and the mDL",
 }
 
 // TestNodeWallet lets a wallet that is made of other people's libraries, in
@@ -68,6 +71,7 @@ func TestNodeWallet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	everyType(t)(box)
 	server := serve(t, box)
 	input, err := json.Marshal(world{
 		Issuer: box.Issuer, Verifier: box.Verifier, Provider: box.Provider,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/issuer/catalogue"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/source"
 )
@@ -228,7 +229,11 @@ func (s *Server) proven(ctx context.Context, cookie string, l *login, proof *evi
 		return "", unavailable(err)
 	}
 	if err != nil {
-		return "", refuse(openid4vci.CodeAccessDenied, noCredential, fmt.Errorf("%w: %w", errNoCredential, err))
+		description := noCredential
+		if errors.Is(err, catalogue.ErrIncomplete) {
+			description += ": " + err.Error() // which names the claim, and nothing of the person
+		}
+		return "", refuse(openid4vci.CodeAccessDenied, description, fmt.Errorf("%w: %w", errNoCredential, err))
 	}
 	if _, err := s.logins.Take(ctx, cookie); err != nil {
 		return "", stored(err, openid4vci.CodeInvalidRequest, lostLogin)
