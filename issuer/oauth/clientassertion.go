@@ -71,7 +71,7 @@ func (s *Server) authenticateByAssertion(ctx context.Context, h ClientHeaders, f
 	if !first {
 		return nil, refuse(openid4vci.CodeInvalidClient, "the client assertion was used before, or may have been; sign a new one", nil)
 	}
-	return &Client{ID: wallet.ID, InstanceKey: thumbprint, WalletName: wallet.Name}, nil
+	return &Client{ID: wallet.ID, InstanceKey: thumbprint, ByKey: true, WalletName: wallet.Name}, nil
 }
 
 // openAssertion finds out whose assertion it is and which of that client's keys

@@ -17,6 +17,9 @@ type Client struct {
 	// InstanceKey is the thumbprint of the attested key of this instance, or of
 	// the registered key that signed.
 	InstanceKey string
+	// ByKey says that the client authenticated with a key that it is registered
+	// with.
+	ByKey bool
 	// WalletName is the name that the provider gives the wallet, or the one
 	// that it is registered with.
 	WalletName string

@@ -56,7 +56,12 @@ func (s *Server) revokeRefresh(ctx context.Context, client *Client, token string
 	return nil
 }
 
-// belongsTo reports whether a token was given to this instance of a wallet.
+// belongsTo reports whether a token was given to this instance of a wallet. A
+// client with keys has no instances, and its keys follow one another within the
+// life of a refresh token.
 func (a *Access) belongsTo(client *Client) bool {
+	if client.ByKey {
+		return a.ClientID == client.ID
+	}
 	return a.ClientID == client.ID && subtle.ConstantTimeCompare([]byte(a.InstanceKey), []byte(client.InstanceKey)) == 1
 }

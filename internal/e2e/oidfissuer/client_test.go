@@ -134,6 +134,8 @@ type wallet struct {
 	verifier               string
 	dpopNonce, challenge   string
 	issuerState            string
+	// kid names the key of client assertions.
+	kid string
 	// skew is how far the clock of the DPoP proofs is off.
 	skew time.Duration
 	// extra are claims of every DPoP proof.
@@ -156,7 +158,7 @@ func (w *world) walletNumber(t *testing.T, v variant, n int) *wallet {
 		redirectURI: callback, state: rand.Text(), verifier: rand.Text() + rand.Text(), scheme: "DPoP",
 	}
 	if v.auth == "private_key_jwt" {
-		c.id, c.instance = keyedClients[n], w.keys[keyedClients[n]]
+		c.id, c.instance, c.kid = keyedClients[n], w.keys[keyedClients[n]], keyedClients[n]
 	}
 	return c
 }
@@ -207,7 +209,7 @@ func (c *wallet) assertion(t *testing.T, changes object) string {
 		"iss": c.id, "sub": c.id, "aud": text(c.w.server, "issuer"), "jti": rand.Text(),
 		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 	}
-	return sign(t, c.instance, object{"kid": c.id}, changed(claims, changes))
+	return sign(t, c.instance, object{"kid": c.kid}, changed(claims, changes))
 }
 
 // proof signs a DPoP proof; claims and header may be changed.

@@ -30,6 +30,7 @@ func TestFAPI(t *testing.T) {
 	run(fapiTokens, both)
 	run(fapiDPoP, both)
 	run(fapiAssertions, both[1:])
+	run(map[string]func(*testing.T, *wallet){"refresh-token": refreshToken}, both)
 	t.Run("discovery-end-point-verification", func(t *testing.T) { t.Parallel(); w.checkServer(t) })
 	t.Run("ensure-token-endpoint-fails-with-expired-auth-code", func(t *testing.T) { t.Parallel(); expiredCode(t) })
 	t.Run("par-attempt-to-use-expired-request_uri", func(t *testing.T) { t.Parallel(); expiredRequest(t) })
