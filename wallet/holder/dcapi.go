@@ -13,7 +13,9 @@ import (
 // an error code if there is nothing to present; then the error says why, for
 // the wallet alone.
 func (w *Wallet) PresentDCAPI(ctx context.Context, protocol string, data json.RawMessage, origin string, consent Consent) (json.RawMessage, error) {
-	request, err := openid4vp.ParseDCAPIRequest(ctx, protocol, data, origin, openid4vp.ParseOptions{Trust: w.VerifierTrust, Now: w.Now})
+	request, err := openid4vp.ParseDCAPIRequest(ctx, protocol, data, origin, openid4vp.ParseOptions{
+		Trust: w.VerifierTrust, Now: w.Now, TransactionData: w.TransactionData,
+	})
 	if err != nil {
 		return dcapiError(err)
 	}

@@ -57,6 +57,7 @@ func (k *checker) checkAnchors() {
 			k.checkRevocation(t)
 		case t.Verifier != nil:
 			k.anchorList(t.File, t.Name()+".issuers", trust.ProfileSDJWTIssuer, t.Verifier.Issuers)
+			k.statements(t)
 		}
 	}
 }
@@ -241,6 +242,8 @@ func (k *checker) chain(ctx context.Context, t config.Tenant, where, file string
 		k.serverName(t, where, file, chain[0])
 	} else if err := profile.CheckSigner(chain[0]); err != nil {
 		k.add(where, file, "have the CA issue a certificate for this use ("+profile.Name+")", err.Error())
+	} else {
+		k.clientName(t, where, file, chain[0])
 	}
 	if k.Count(report.Fault) > before || !valid {
 		return

@@ -218,6 +218,26 @@ func TestCheck(t *testing.T) {
 			ca := d.ca(trusttest.CAOptions{})
 			d.replace(d.cfg.Verifier.Keys.Request[0], ca.IssueVerifierAccess, trusttest.LeafOptions{}, ca.Certificate)
 		}, report.Fault, "verifier.keys.request", "anchor"},
+		"client identifier of another host": {func(d *deployment) {
+			d.cfg.Verifier.Request.Prefix = "x509_san_dns"
+			d.save()
+		}, report.Fault, "verifier.keys.request", "x509_san_dns"},
+		"requests that nobody signs, in production": {func(d *deployment) {
+			d.cfg.Mode, d.cfg.Verifier.Request.Prefix = config.ModeProduction, "redirect_uri"
+			d.save()
+		}, report.Fault, "verifier.request.client_id_prefix", "redirect_uri"},
+		"unknown response mode": {func(d *deployment) {
+			d.cfg.Verifier.Request.Mode = "fragment"
+			d.save()
+		}, report.Fault, "verifier.request.response_mode", "direct_post"},
+		"unknown policy for a status": {func(d *deployment) {
+			d.cfg.Verifier.UndeterminedStatus = map[string]string{"mso_mdoc": "ignore"}
+			d.save()
+		}, report.Fault, "verifier.undetermined_status", "report"},
+		"statement missing": {func(d *deployment) {
+			d.cfg.Verifier.Request.VerifierInfo = []config.VerifierInfo{{Format: "registration_cert", File: d.path("nowhere.jwt")}}
+			d.save()
+		}, report.Fault, "verifier.request.verifier_info[0]", "no such file"},
 		"certificate of another use": {func(d *deployment) {
 			d.replace(d.cfg.Issuer.Keys.SDJWT[0], d.box.TLS.IssueTLS, trusttest.LeafOptions{})
 		}, report.Fault, "issuer.keys.sd_jwt", "extended key usage"},

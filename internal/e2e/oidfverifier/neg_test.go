@@ -155,7 +155,7 @@ func TestNegPresentation(t *testing.T) {
 		},
 		{
 			name: "P16 authority", query: strings.Replace(queryOfPID, `"meta"`, `"trusted_authorities":[{"type":"aki","values":["`+b64(s.ca.Certificate.SubjectKeyId)+`"]}],"meta"`, 1),
-			spoilSD: func(p *sdjwt) { p.signer, p.header["x5c"] = s.strange.Signer, chainOf(s.strange) }, reason: "issuer_untrusted",
+			spoilSD: func(p *sdjwt) { p.signer, p.header["x5c"] = s.secondSigner.Signer, chainOf(s.secondSigner) }, reason: "query_not_satisfied",
 		},
 		{
 			name: "P16 claim set", query: strings.NewReplacer(`{"path":["given_name"]},{"path":["family_name"]}`, `{"id":"a","path":["given_name"]},{"id":"b","path":["family_name"]},{"id":"c","path":["nickname"]}`, `]}]}`, `],"claim_sets":[["c"],["a","b"]]}]}`).Replace(queryOfPID),

@@ -80,13 +80,15 @@ type suite struct {
 	turn      atomic.Int64
 	client    *http.Client
 
-	tls, ca, iaca, access, stranger *trusttest.CA
-	signer, docSigner, strange      *keys.Key
-	statusSigner                    *keys.Key
-	holder                          *ecdsa.PrivateKey
-	lists                           *httptest.Server
-	listAt                          sync.Map // path to http.HandlerFunc
-	log                             *safeBuffer
+	// There are two authorities for SD-JWT VCs, and a stranger that has the name of
+	// the first.
+	tls, ca, second, iaca, access, stranger  *trusttest.CA
+	signer, secondSigner, docSigner, strange *keys.Key
+	statusSigner                             *keys.Key
+	holder                                   *ecdsa.PrivateKey
+	lists                                    *httptest.Server
+	listAt                                   sync.Map // path to http.HandlerFunc
+	log                                      *safeBuffer
 }
 
 func check[T any](v T, err error) func(t testing.TB) T {
@@ -129,12 +131,13 @@ func newSuite(t *testing.T, redis string) *suite {
 		name    string
 		profile trusttest.Profile
 	}{
-		{&s.tls, "Suite TLS CA", trusttest.Generic}, {&s.ca, "Suite Issuing CA", trusttest.Generic}, {&s.iaca, "Suite IACA", trusttest.IACA},
+		{&s.tls, "Suite TLS CA", trusttest.Generic}, {&s.ca, "Suite Issuing CA", trusttest.Generic}, {&s.second, "Suite Second CA", trusttest.Generic}, {&s.iaca, "Suite IACA", trusttest.IACA},
 		{&s.access, "Suite Access CA", trusttest.Generic}, {&s.stranger, "Suite Issuing CA", trusttest.Generic},
 	} {
 		*spec.ca = check(trusttest.NewCA(trusttest.CAOptions{Name: spec.name, Profile: spec.profile, NotBefore: old}))(t)
 	}
 	s.signer = check(s.ca.IssueSDJWTSigner(trusttest.LeafOptions{}))(t)
+	s.secondSigner = check(s.second.IssueSDJWTSigner(trusttest.LeafOptions{}))(t)
 	s.strange = check(s.stranger.IssueSDJWTSigner(trusttest.LeafOptions{}))(t)
 	s.docSigner = check(s.iaca.IssueMdocSigner(trusttest.LeafOptions{}))(t)
 	s.statusSigner = check(s.ca.IssueStatusSigner(trusttest.LeafOptions{}))(t)
@@ -204,6 +207,7 @@ func (s *suite) configure(redis string) {
 			NameJA:   "手形銀行", NameEN: "Tegata Bank", APIToken: s.file("api.token", []byte(s.token)), WalletURL: walletURL,
 			Issuers: []config.Anchor{
 				{File: s.certificate("ca", s.ca), Jurisdiction: "JP", Formats: []string{"dc+sd-jwt"}},
+				{File: s.certificate("second", s.second), Jurisdiction: "JP", Formats: []string{"dc+sd-jwt"}},
 				{File: s.certificate("iaca", s.iaca), Jurisdiction: "JP", Formats: []string{"mso_mdoc"}},
 			},
 			Request: config.VerifierRequest{Prefix: v.prefix, Mode: v.mode},
