@@ -24,14 +24,15 @@ func TestRedisAway(t *testing.T) {
 	redis := sessiontest.NewRedisServer(t)
 	d := deploy(t, deployOptions{redis: redis.Addr})
 	c, card := d.newClient(t), cardOf(t, "hanako")
-	token := c.accessToken(t, card)
-	code := c.code(t, card)
+	tokens := c.consent(t, card)
+	token, code := tokens.AccessToken, c.code(t, card)
 	list := d.statusList(t, c, token)
 	before := d.rows(t)
 
 	redis.Freeze()
 	c.push(t, c.parForm(), nil).unavailable(t, "/par")
 	c.token(t, c.tokenForm(code), nil).unavailable(t, "/token")
+	c.refresh(t, tokens.RefreshToken).unavailable(t, "/token with a refresh token")
 	c.credential(t, token, []byte("{}"), nil).unavailable(t, "/credential")
 	b := d.newBrowser(t)
 	for what, p := range map[string]*page{
@@ -52,6 +53,7 @@ func TestRedisAway(t *testing.T) {
 
 	// What was asked for in vain has left no trace in the code. (Proofs may have.)
 	c.token(t, c.tokenForm(code), nil).read(t, &struct{}{})
+	c.refreshed(t, tokens.RefreshToken)
 	c.credential(t, token, c.credentialRequest(t, 1), nil).credentials(t)
 }
 
@@ -60,8 +62,8 @@ func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, deployOptions{})
 	c, card := d.newClient(t), cardOf(t, "hanako")
-	token := c.accessToken(t, card)
-	code := c.code(t, card)
+	tokens := c.consent(t, card)
+	token, code := tokens.AccessToken, c.code(t, card)
 	request := c.credentialRequest(t, 1)
 	before := d.rows(t)
 
@@ -75,6 +77,7 @@ func TestDatabaseAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.token(t, c.tokenForm(code), nil).unavailable(t, "/token")
+	c.refresh(t, tokens.RefreshToken).unavailable(t, "/token with a refresh token")
 	c.credential(t, token, request, nil).unavailable(t, "/credential")
 	if err := lock.Rollback(); err != nil {
 		t.Fatal(err)
@@ -84,6 +87,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	// The code was not burnt, and a wallet with a new nonce gets its credential.
 	c.token(t, c.tokenForm(code), nil).read(t, &struct{}{})
+	c.refreshed(t, tokens.RefreshToken)
 	c.credential(t, token, request, nil).want(t, http.StatusBadRequest, "invalid_nonce")
 	c.credential(t, token, c.credentialRequest(t, 1), nil).credentials(t)
 }
