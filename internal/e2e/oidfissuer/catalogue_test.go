@@ -53,14 +53,14 @@ func otherHolderKey(t *testing.T, c *wallet) {
 func foreignHost(t *testing.T, c *wallet) {
 	t.Helper()
 	for _, path := range []string{"/.well-known/openid-credential-issuer", "/.well-known/oauth-authorization-server"} {
-		honest := c.w.send(t, http.MethodGet, c.w.box.Issuer+path, nil, nil)
-		forwarded := c.w.send(t, http.MethodGet, c.w.box.Issuer+path, http.Header{
+		honest := c.w.send(t, http.MethodGet, c.w.wellKnown(path), nil, nil)
+		forwarded := c.w.send(t, http.MethodGet, c.w.wellKnown(path), http.Header{
 			"X-Forwarded-Host": {"evil.example"}, "X-Forwarded-Proto": {"http"}, "Forwarded": {"host=evil.example;proto=http"},
 		}, nil)
 		if honest.status != http.StatusOK || string(forwarded.body) != string(honest.body) {
 			t.Errorf("%s: %d %s", path, forwarded.status, forwarded.body)
 		}
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.w.box.Issuer+path, nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.w.wellKnown(path), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func publicDocuments(t *testing.T, c *wallet) {
 	}
 	found := 0
 	for _, path := range []string{"/.well-known/openid-credential-issuer", "/.well-known/oauth-authorization-server", "/.well-known/jwt-vc-issuer"} {
-		r := c.w.send(t, http.MethodGet, c.w.box.Issuer+path, nil, nil)
+		r := c.w.send(t, http.MethodGet, c.w.wellKnown(path), nil, nil)
 		kids := map[string]bool{}
 		walk(any(r.json(t)), kids)
 		found += len(kids)

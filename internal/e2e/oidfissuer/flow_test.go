@@ -60,7 +60,7 @@ func (c *wallet) offer(t *testing.T, byReference bool) (offer object, txCode str
 		request["grant"] = "pre-authorized_code"
 		request["person"] = object{"name": "佐藤　健", "address": "北海道札幌市", "birth_date": "2001-05-05", "sex": 1}
 	}
-	made := c.w.send(t, http.MethodPost, c.w.box.Issuer+"/admin/offers", http.Header{
+	made := c.w.send(t, http.MethodPost, c.w.identifier+"/admin/offers", http.Header{
 		"Authorization": {"Bearer " + c.w.box.AdminToken}, "Content-Type": {"application/json"},
 	}, marshal(request)).json(t)
 	link, err := url.Parse(text(made, "link"))
@@ -83,7 +83,7 @@ func (c *wallet) offer(t *testing.T, byReference bool) (offer object, txCode str
 			t.Errorf("unknown member %s in the offer", name)
 		}
 	}
-	if text(offer, "credential_issuer") != c.w.box.Issuer {
+	if text(offer, "credential_issuer") != c.w.identifier {
 		t.Errorf("credential_issuer %q", text(offer, "credential_issuer"))
 	}
 	return offer, text(made, "tx_code")

@@ -160,6 +160,26 @@ func TestIssuerEncryptionRequired(t *testing.T) {
 	t.Run("metadata-test", func(t *testing.T) { w.checkMetadata(t) })
 }
 
+// TestIssuerWithPath runs modules against an issuer whose identifier has a path.
+func TestIssuerWithPath(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *config.Issuer) { c.Path = "/13103" })
+	t.Run("metadata-test", func(t *testing.T) { w.checkMetadata(t) })
+	t.Run("metadata-test-signed", func(t *testing.T) { w.checkSignedMetadata(t) })
+	for _, v := range every() {
+		if !v.encrypted {
+			t.Run("happy-flow/"+v.String(), func(t *testing.T) { w.wallet(t, v).happy(t, false) })
+		}
+	}
+	for _, path := range []string{"/.well-known/openid-credential-issuer", "/.well-known/oauth-authorization-server"} {
+		for _, wrong := range []string{w.identifier + path, w.box.Issuer + path} {
+			if r := w.send(t, http.MethodGet, wrong, nil, nil); r.status != http.StatusNotFound {
+				t.Errorf("%s: %d", wrong, r.status)
+			}
+		}
+	}
+}
+
 // identifiers are those of a token for authorization_details: the issuer has one
 // dataset of each configuration.
 func (c *wallet) identifiers() []string {

@@ -30,7 +30,7 @@ func strings1(v any) (out []string) {
 // server.
 func (w *world) checkMetadata(t *testing.T) {
 	t.Helper()
-	if text(w.issuer, "credential_issuer") != w.box.Issuer {
+	if text(w.issuer, "credential_issuer") != w.identifier {
 		t.Errorf("credential_issuer %q", text(w.issuer, "credential_issuer"))
 	}
 	known := []string{
@@ -174,7 +174,7 @@ func checkConfiguration(t *testing.T, id string, o object) {
 // discovery-end-point-verification.
 func (w *world) checkServer(t *testing.T) {
 	t.Helper()
-	if text(w.server, "issuer") != w.box.Issuer {
+	if text(w.server, "issuer") != w.identifier {
 		t.Errorf("issuer %q", text(w.server, "issuer"))
 	}
 	for name, value := range w.server {
@@ -212,7 +212,7 @@ func (w *world) checkServer(t *testing.T) {
 // checkSignedMetadata asks for signed metadata.
 func (w *world) checkSignedMetadata(t *testing.T) {
 	t.Helper()
-	r := w.send(t, http.MethodGet, w.box.Issuer+"/.well-known/openid-credential-issuer", http.Header{"Accept": {"application/jwt"}}, nil)
+	r := w.send(t, http.MethodGet, w.wellKnown("/.well-known/openid-credential-issuer"), http.Header{"Accept": {"application/jwt"}}, nil)
 	if r.status != http.StatusOK || r.mediaType() != "application/jwt" {
 		t.Fatalf("%d %s", r.status, r.mediaType())
 	}
@@ -233,7 +233,7 @@ func (w *world) checkSignedMetadata(t *testing.T) {
 			t.Error("the chain has the anchor in it")
 		}
 	}
-	if _, ok := claims["iat"].(float64); !ok || text(claims, "sub") != w.box.Issuer {
+	if _, ok := claims["iat"].(float64); !ok || text(claims, "sub") != w.identifier {
 		t.Errorf("iat %v, sub %v", claims["iat"], claims["sub"])
 	}
 	for name, value := range w.issuer {

@@ -52,7 +52,9 @@ type world struct {
 	keys  map[string]*ecdsa.PrivateKey
 	ahead atomic.Int64
 
-	issuer, server object // metadata
+	// identifier is that of the issuer, and path what it has behind its origin.
+	identifier, path string
+	issuer, server   object // metadata
 }
 
 func (w *world) now() time.Time          { return time.Now().Add(time.Duration(w.ahead.Load())) }
@@ -67,6 +69,7 @@ func start(t *testing.T, configure func(*config.Issuer)) *world {
 		t.Fatal(err)
 	}
 	cfg := w.register(t, configure)
+	w.identifier, w.path = cfg.Issuer.BaseURL(), cfg.Issuer.Path
 	log := slog.New(slog.DiscardHandler)
 	process, err := app.New(t.Context(), cfg, app.Options{Log: log, Now: w.now})
 	if err != nil {
@@ -189,10 +192,14 @@ func (w *world) client() *http.Client {
 	}
 }
 
+// wellKnown is the address of a document of the issuer: its own path is behind the
+// well-known one (RFC 8414 section 3.1, OpenID4VCI 1.0 section 12.2.2).
+func (w *world) wellKnown(path string) string { return w.box.Issuer + path + w.path }
+
 // document gets a public document at the well-known path of the issuer.
 func (w *world) document(t *testing.T, path string) object {
 	t.Helper()
-	r := w.send(t, http.MethodGet, w.box.Issuer+path, nil, nil)
+	r := w.send(t, http.MethodGet, w.wellKnown(path), nil, nil)
 	if mediaType := r.mediaType(); r.status != http.StatusOK || mediaType != "application/json" {
 		t.Fatalf("%s: %d %s", path, r.status, mediaType)
 	}
