@@ -232,38 +232,6 @@ var fapiTokens = map[string]func(*testing.T, *wallet){
 			t.Errorf("the access token is still good: %d", r.status)
 		}
 	},
-	"refresh-token": func(t *testing.T, c *wallet) {
-		t.Helper()
-		r := c.exchange(t, c.tokenForm(c.code(t)))
-		c.accept(t, r)
-		form := func(c *wallet) url.Values {
-			return url.Values{"grant_type": {"refresh_token"}, "client_id": {c.id}, "refresh_token": {text(r.json(t), "refresh_token")}}
-		}
-		second := c.second(t)
-		second.exchange(t, form(second)).fails(t, "invalid_grant", "invalid_client", "invalid_request")
-		c.post(t, "token", form(c), false).fails(t, "invalid_request", "invalid_grant", "invalid_dpop_proof")
-		c.exchange(t, form(c), unauthenticated).fails(t, "invalid_client", "invalid_grant", "invalid_request", "invalid_client_attestation")
-		if c.auth == "client_attestation" {
-			another := *c
-			another.instance = newKey(t)
-			another.exchange(t, form(c)).fails(t, "invalid_client", "invalid_grant", "invalid_request", "invalid_client_attestation")
-		}
-		for range 2 { // it is not rotated, and any DPoP key will do
-			c.dpop = newKey(t)
-			c.accept(t, c.exchange(t, form(c)))
-			c.issuedByToken(t)
-		}
-	},
-}
-
-// unauthenticated leaves the client's proofs out.
-func unauthenticated(form url.Values, header http.Header) {
-	for _, name := range []string{"client_assertion", "client_assertion_type"} {
-		form.Del(name)
-	}
-	for _, name := range []string{"OAuth-Client-Attestation", "OAuth-Client-Attestation-PoP"} {
-		header.Del(name)
-	}
 }
 
 // expiredCode waits longer than a code may live, by a clock of its own.
