@@ -195,7 +195,7 @@ func TestClosedLists(t *testing.T) {
 		plus, minus  []string
 	}{
 		// Some codes are for wallets or pages alone.
-		{openapi.Verifier, "Reason", "verifier/errors.go", "Code", "", generic, []string{"other_session", "access_denied", "too_many_requests"}},
+		{openapi.Verifier, "Reason", "verifier/errors.go", "Code", "", generic, []string{"other_session", "access_denied"}},
 		{openapi.Verifier, "RefusalReason", "verifier/refusal.go", "Reason", "", nil, nil},
 		{openapi.Wallet, "Reason", "wallet/provider/errors.go", "Reason", "", append([]string{"not_acceptable", "not_implemented"}, generic...), nil},
 		{openapi.Issuer, "Reason", "issuer/handler.go", "", "Reason", slices.Concat([]string{"invalid_request", "not_acceptable", "not_implemented"}, constants(t, "issuer/oauth/signing.go", "", "Reason"), generic), nil},

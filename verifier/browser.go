@@ -23,7 +23,7 @@ func (v *Verifier) StartInBrowser(ctx context.Context, preset string, flow Flow)
 	if !ok || (flow != SameDevice && flow != CrossDevice) {
 		return nil, refuse(CodeInvalidRequest, "preset or flow is unknown", nil)
 	}
-	t, err := v.start(ctx, StartRequest{DCQL: p.Query, Flow: flow}, true)
+	t, err := v.start(ctx, &Party{}, StartRequest{DCQL: p.Query, Flow: flow}, true)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -30,6 +31,11 @@ const (
 	CodeInvalidTransactionData Code = "invalid_transaction_data"
 	// CodeInvalidRedirectURI: missing where the flow needs it, or not https.
 	CodeInvalidRedirectURI Code = "invalid_redirect_uri"
+	// CodeNotRegistered: the relying party asks for more than it is registered
+	// for.
+	CodeNotRegistered Code = "not_registered"
+	// CodeTooManyRequests: a limit of the relying party is reached.
+	CodeTooManyRequests Code = "too_many_requests"
 	// CodeUnauthorized: the bearer token is missing or wrong.
 	CodeUnauthorized Code = "unauthorized"
 	// CodeNotFound: no such transaction of this relying party.
@@ -53,7 +59,9 @@ type Error struct {
 	Description string
 	// Status is the HTTP status.
 	Status int
-	Cause  error
+	// RetryAfter, if positive, is when to try again.
+	RetryAfter time.Duration
+	Cause      error
 }
 
 // Error implements error; the text is for the log.
@@ -72,7 +80,9 @@ func refuse(code Code, description string, cause error) *Error {
 	switch code {
 	case CodeUnauthorized:
 		status = http.StatusUnauthorized
-	case CodeOtherSession:
+	case CodeTooManyRequests:
+		status = http.StatusTooManyRequests
+	case CodeOtherSession, CodeNotRegistered:
 		status = http.StatusForbidden
 	case CodeNotFound:
 		status = http.StatusNotFound

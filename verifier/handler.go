@@ -14,6 +14,7 @@ import (
 // The paths under the verifier's own.
 const (
 	pathTransactions = "/api/transactions"
+	pathRegistration = "/api/registration"
 	pathRequests     = "/requests"
 	pathResponses    = "/responses"
 	pathStart        = "/start"
@@ -47,8 +48,9 @@ func Mount(h *httpd.Server, path string, v *Verifier) {
 	wallet.POST(pathRequests+"/:id", own.requestByPost)
 	wallet.POST(pathResponses+"/:id", own.respond, httpd.BodyLimit(maxResponse))
 
-	if v.hasAPI {
+	if len(v.parties) > 0 {
 		api := h.Echo().Group(path, httpd.Errors(encodeAPI), own.authorize)
+		api.GET(pathRegistration, own.registration)
 		api.POST(pathTransactions, own.create, httpd.BodyLimit(maxQuery))
 		api.GET(pathTransactions+"/:id", own.result)
 		api.DELETE(pathTransactions+"/:id", own.cancel)
@@ -120,5 +122,5 @@ func asHTTP(err error) error {
 	if e.Code == CodeUnavailable {
 		return httpd.Unavailable(e.Cause)
 	}
-	return &httpd.Error{Status: e.Status, Code: string(e.Code), Description: e.Description, Cause: e.Cause}
+	return &httpd.Error{Status: e.Status, Code: string(e.Code), Description: e.Description, RetryAfter: e.RetryAfter, Cause: e.Cause}
 }

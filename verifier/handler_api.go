@@ -12,7 +12,7 @@ import (
 	"github.com/tegata-id/tegata/internal/httpd"
 )
 
-// authorize lets the relying party through and nobody else.
+// authorize lets relying parties through, within their limits, and nobody else.
 func (h *handler) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		values := c.Request().Header.Values(echo.HeaderAuthorization)
@@ -20,11 +20,43 @@ func (h *handler) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 		if len(values) == 1 {
 			scheme, token, _ = strings.Cut(values[0], " ")
 		}
-		if !strings.EqualFold(scheme, "Bearer") || !h.v.authorized(token) {
+		party := h.v.partyOf(token)
+		if !strings.EqualFold(scheme, "Bearer") || party == nil {
 			return refuse(CodeUnauthorized, "the relying party's bearer token is needed", nil)
 		}
+		if err := h.v.admit(c.Request().Context(), party); err != nil {
+			return err
+		}
+		c.Set(partyKey, party)
 		return next(c)
 	}
+}
+
+// partyKey is where the relying party is kept in the context of its request.
+const partyKey = "verifier.party"
+
+func partyOf(c echo.Context) *Party {
+	party, _ := c.Get(partyKey).(*Party)
+	return party
+}
+
+type registrationBody struct {
+	ID           string    `json:"id,omitempty"`
+	NameJA       string    `json:"name_ja"`
+	NameEN       string    `json:"name_en"`
+	Flows        []Flow    `json:"flows,omitempty"`
+	RedirectURIs []string  `json:"redirect_uris,omitempty"`
+	Allowed      []Allowed `json:"allowed,omitempty"`
+	MaxOpen      int       `json:"max_open,omitempty"`
+	PerMinute    int       `json:"requests_per_minute,omitempty"`
+}
+
+// registration tells a relying party what it is registered for.
+func (h *handler) registration(c echo.Context) error {
+	p := partyOf(c)
+	return httpd.WriteJSON(c, http.StatusOK, registrationBody{
+		p.ID, p.NameJA, p.NameEN, p.Flows, p.RedirectURIs, p.Allowed, p.MaxOpen, p.PerMinute,
+	})
 }
 
 type createBody struct {
@@ -46,7 +78,7 @@ func (h *handler) create(c echo.Context) error {
 	if err := httpd.JSON(c, &body); err != nil {
 		return err
 	}
-	t, err := h.v.Start(c.Request().Context(), StartRequest{
+	t, err := h.v.startFor(c.Request().Context(), partyOf(c), StartRequest{
 		DCQL: body.DCQLQuery, RedirectURI: body.RedirectURI, Flow: body.Flow, TransactionData: body.TransactionData,
 	})
 	if err != nil {
@@ -61,7 +93,7 @@ func (h *handler) result(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := h.v.Result(c.Request().Context(), c.Param("id"), query.Get(responseCode))
+	result, err := h.v.resultFor(c.Request().Context(), partyOf(c), c.Param("id"), query.Get(responseCode))
 	if err != nil {
 		return err
 	}
@@ -69,7 +101,7 @@ func (h *handler) result(c echo.Context) error {
 }
 
 func (h *handler) cancel(c echo.Context) error {
-	if err := h.v.Cancel(c.Request().Context(), c.Param("id")); err != nil {
+	if err := h.v.cancelFor(c.Request().Context(), partyOf(c), c.Param("id")); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -20,6 +20,7 @@ import (
 type site struct {
 	*world
 	handler http.Handler
+	routes  []httpd.Route
 }
 
 func newSite(t testing.TB) *site {

@@ -144,6 +144,7 @@ func (v *Verifier) finish(ctx context.Context, id string, t *transaction, versio
 	if err := v.trusts(ctx, t); err != nil {
 		return nil, stored(err, CodeInvalidRequest, unknownRequest)
 	}
+	v.closeSlot(ctx, t)
 	v.cfg.Metrics.answered(v.cfg.Tenant, next.State, refusal)
 	target := next.RedirectURI
 	if target == "" {

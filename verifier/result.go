@@ -84,7 +84,8 @@ type Certificate struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Result returns the state of a transaction of the relying party's program.
+// Result returns the state of a transaction of the program of the relying party
+// that has no limits.
 // What was presented is handed out once and forgotten with that.
 //
 // On the same device the response code that arrived at the redirect URI is
@@ -93,14 +94,15 @@ type Certificate struct {
 // another device can't bring it back to where the transaction began, so that
 // across devices it is not needed (HAIP 1.0 section 5.1). Errors are [*Error].
 func (v *Verifier) Result(ctx context.Context, id, code string) (*Result, error) {
-	t, version, err := v.transactions.Get(ctx, id)
-	if err == nil && t.Browser {
-		err = session.ErrNotFound
-	}
+	return v.resultFor(ctx, &Party{}, id, code)
+}
+
+func (v *Verifier) resultFor(ctx context.Context, p *Party, id, code string) (*Result, error) {
+	t, version, err := v.ofParty(ctx, p, id)
 	if err != nil {
 		return nil, stored(err, CodeNotFound, unknownTransaction)
 	}
-	return v.release(ctx, id, &t, version, code, t.Flow == SameDevice)
+	return v.release(ctx, id, t, version, code, t.Flow == SameDevice)
 }
 
 const wrongCode = "the response code is wrong or was used"

@@ -58,10 +58,13 @@ type transaction struct {
 	RedirectURI string
 	// Browser is set if the transaction belongs to a browser and not to the
 	// relying party's program.
-	Browser    bool
-	RequestID  string
-	ResponseID string
-	ClientID   string
+	Browser bool
+	// Party is the identifier of the relying party, empty for the one that is
+	// known by the API token, and Slot its place among the party's.
+	Party, Slot string
+	RequestID   string
+	ResponseID  string
+	ClientID    string
 	// Signer is the hash of the certificate that the transaction began with, in
 	// the form of a client identifier, if that is not the client identifier.
 	Signer string
@@ -110,9 +113,14 @@ type Transaction struct {
 	Expires time.Time
 }
 
-// Start begins a transaction for the relying party's program. Errors are
-// [*Error].
+// Start begins a transaction for the program of the relying party that has no
+// limits. Errors are [*Error].
 func (v *Verifier) Start(ctx context.Context, r StartRequest) (*Transaction, error) {
+	return v.startFor(ctx, &Party{}, r)
+}
+
+// startFor begins a transaction for the program of a relying party.
+func (v *Verifier) startFor(ctx context.Context, p *Party, r StartRequest) (*Transaction, error) {
 	if r.Flow != SameDevice && r.Flow != CrossDevice {
 		return nil, refuse(CodeInvalidRequest, "flow must be same_device or cross_device", nil)
 	}
@@ -122,10 +130,10 @@ func (v *Verifier) Start(ctx context.Context, r StartRequest) (*Transaction, err
 	if r.RedirectURI == "" && r.Flow == SameDevice {
 		return nil, refuse(CodeInvalidRedirectURI, "redirect_uri is needed on the same device", nil)
 	}
-	return v.start(ctx, r, false)
+	return v.start(ctx, p, r, false)
 }
 
-func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Transaction, error) {
+func (v *Verifier) start(ctx context.Context, p *Party, r StartRequest, browser bool) (*Transaction, error) {
 	query, err := v.checkQuery(r.DCQL)
 	if err != nil {
 		return nil, err
@@ -134,9 +142,16 @@ func (v *Verifier) start(ctx context.Context, r StartRequest, browser bool) (*Tr
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkRequest(r, query); err != nil {
+		return nil, err
+	}
+	slot, err := v.openSlot(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	id := newSecret()
 	t := transaction{
-		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser,
+		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser, Party: p.ID, Slot: slot,
 		RequestID: newSecret(), ResponseID: newSecret(), Mode: v.cfg.Request.mode(), TransactionData: data,
 		Nonce: newSecret(), ResponseState: newSecret(),
 		Expires: v.cfg.Now().Add(v.cfg.Lifetimes.Request).Truncate(time.Second),
@@ -180,20 +195,35 @@ func newKey() ([]byte, error) {
 	return key.Bytes()
 }
 
-// Cancel ends a transaction of the relying party's program and forgets its
-// result.
+// Cancel ends a transaction of the program of the relying party that has no
+// limits, and forgets its result.
 func (v *Verifier) Cancel(ctx context.Context, id string) error {
-	t, _, err := v.transactions.Get(ctx, id)
-	if err == nil && t.Browser {
-		err = session.ErrNotFound
-	}
+	return v.cancelFor(ctx, &Party{}, id)
+}
+
+func (v *Verifier) cancelFor(ctx context.Context, p *Party, id string) error {
+	_, _, err := v.ofParty(ctx, p, id)
+	var t transaction
 	if err == nil {
-		_, err = v.transactions.Take(ctx, id)
+		t, err = v.transactions.Take(ctx, id)
 	}
 	if err != nil {
 		return stored(err, CodeNotFound, unknownTransaction)
 	}
+	if t.State == StateWaiting {
+		v.closeSlot(ctx, &t)
+	}
 	return nil
+}
+
+// ofParty returns a transaction if it is that of a program of the party. All
+// others are session.ErrNotFound.
+func (v *Verifier) ofParty(ctx context.Context, p *Party, id string) (*transaction, session.Version, error) {
+	t, version, err := v.transactions.Get(ctx, id)
+	if err == nil && (t.Browser || t.Party != p.ID) {
+		err = session.ErrNotFound
+	}
+	return &t, version, err
 }
 
 const unknownTransaction = "there is no such transaction"

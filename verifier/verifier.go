@@ -4,7 +4,7 @@
 // the relying party's program or to a page.
 //
 // A [Verifier] is one tenant: an origin and path, a key that signs requests,
-// trust per credential format, and the token of its relying party. Each
+// trust per credential format, and one relying party or many. Each
 // transaction has secrets of its own that are independent of one another: the
 // name by which the relying party knows it, the address of the request, the
 // address of the response, the nonce, the state, the key that the response is
@@ -84,8 +84,11 @@ type Config struct {
 	Formats  map[credentials.Format]Format
 	Status   StatusChecker
 	// APIToken is the bearer token of the relying party, at least 32
-	// characters. Empty switches the relying-party API off.
+	// characters. Empty leaves the relying-party API to Parties; without either
+	// there is none.
 	APIToken string
+	// Parties are relying parties with keys and limits of their own.
+	Parties []Party
 	// WalletURL is what request links start with; "openid4vp://" if empty.
 	WalletURL string
 	// Presets are the queries of the start page; [DefaultPresets] if nil.
@@ -101,8 +104,7 @@ type Config struct {
 // Verifier is one relying party's verifier. It is safe for concurrent use.
 type Verifier struct {
 	cfg       Config
-	apiToken  [sha256.Size]byte
-	hasAPI    bool
+	parties   map[[sha256.Size]byte]*Party // by the hash of an API key
 	presented map[string]Preset
 
 	transactions *session.Objects[transaction]
@@ -111,6 +113,8 @@ type Verifier struct {
 	requests  *session.Objects[pointer]
 	responses *session.Objects[pointer]
 	browsers  *session.Objects[pointer]
+	// slots are the places of waiting transactions of parties with a limit.
+	slots *session.Objects[struct{}]
 }
 
 const minToken = 32
@@ -130,13 +134,15 @@ func New(cfg Config) (*Verifier, error) {
 	lifetime := cfg.Lifetimes.Request + cfg.Lifetimes.Result
 	v := &Verifier{
 		cfg:          cfg,
-		apiToken:     sha256.Sum256([]byte(cfg.APIToken)),
-		hasAPI:       cfg.APIToken != "",
 		presented:    map[string]Preset{},
 		transactions: session.NewObjects[transaction](cfg.Sessions, "vp-transaction", lifetime),
 		requests:     session.NewObjects[pointer](cfg.Sessions, "vp-request", cfg.Lifetimes.Request),
 		responses:    session.NewObjects[pointer](cfg.Sessions, "vp-response", cfg.Lifetimes.Request),
 		browsers:     session.NewObjects[pointer](cfg.Sessions, "vp-browser", lifetime),
+		slots:        session.NewObjects[struct{}](cfg.Sessions, "vp-slot", cfg.Lifetimes.Request),
+	}
+	if err := v.registerParties(); err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
 	}
 	for _, p := range cfg.Presets {
 		if _, err := v.checkQuery(p.Query); err != nil {
@@ -174,12 +180,6 @@ func (c *Config) validate() error {
 		}
 	}
 	return nil
-}
-
-// authorized reports whether the token is the relying party's.
-func (v *Verifier) authorized(token string) bool {
-	sum := sha256.Sum256([]byte(token))
-	return v.hasAPI && subtle.ConstantTimeCompare(sum[:], v.apiToken[:]) == 1
 }
 
 // newSecret returns 256 random bits in base64url: 43 characters.

@@ -29,9 +29,15 @@ func (a *App) buildVerifier(t *tenant) error {
 		return err
 	}
 	t.signers = append(t.signers, watchRing(t.Role, t.Endpoint.Tenant, "request", requestKeys))
-	token, err := config.LoadSecret("api_token_file", c.APIToken)
+	parties, err := c.Parties()
 	if err != nil {
 		return err
+	}
+	var token []byte
+	if c.APIToken != "" || len(parties) == 0 {
+		if token, err = config.LoadSecret("api_token_file", c.APIToken); err != nil {
+			return err
+		}
 	}
 	anchors, err := config.LoadAnchors("issuers", c.Issuers)
 	if err != nil {
@@ -67,7 +73,7 @@ func (a *App) buildVerifier(t *tenant) error {
 	v, err := verifier.New(verifier.Config{
 		Tenant: t.Endpoint.Tenant, BaseURL: t.BaseURL(), NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys, Request: form,
 		Sessions: a.sessions(t.Role, t.Endpoint.Tenant), Formats: formats, Status: statuses,
-		APIToken: string(token), WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
+		APIToken: string(token), Parties: parties, WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
 		TestMode: a.cfg.Mode == config.ModeTest, Metrics: a.observed.verifier, Now: now,
 	})
 	if err != nil {

@@ -31,6 +31,7 @@ func verifierMatrix() map[string]entry {
 			return n.b.send(t, http.MethodGet, n.b.box.Verifier+"/assets/verifier.css", nil, nil)
 		}},
 		"POST /start":            {public: "it begins something new, whoever asks", get: startWithCookie},
+		"GET /api/registration":  one("relying party's token", tryRegistration),
 		"POST /api/transactions": one("relying party's token", tryRelyingParty),
 		"GET /api/transactions/:id": {attempts: []attempt{
 			{"transaction", tryTransaction(http.MethodGet)}, {"relying party's token", tryTransactionToken(http.MethodGet)},
@@ -173,6 +174,19 @@ func tryRelyingParty(t *testing.T, n *neighbours) trial {
 	return trial{
 		own: ask(n.a, n.a.box.APIToken), other: ask(n.b, n.a.box.APIToken), guess: ask(n.b, unknown()),
 		alive: ask(n.b, n.b.box.APIToken),
+	}
+}
+
+func tryRegistration(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	get := func(s *side, token string) func() *answer {
+		return func() *answer {
+			return s.send(t, http.MethodGet, s.box.Verifier+"/api/registration", bearer(token, nil), nil)
+		}
+	}
+	return trial{
+		own: get(n.a, n.a.box.APIToken), other: get(n.b, n.a.box.APIToken), guess: get(n.b, unknown()),
+		alive: get(n.b, n.b.box.APIToken),
 	}
 }
 

@@ -195,7 +195,9 @@ func (k *checker) checkSecrets() {
 			k.secret(name+".secret_file", t.Issuer.Secret, config.LoadHexSecret)
 			k.checkRegisters(name, t.Issuer)
 		case t.Verifier != nil:
-			k.secret(name+".api_token_file", t.Verifier.APIToken, config.LoadSecret)
+			if t.Verifier.APIToken != "" || !t.Verifier.HasParties() {
+				k.secret(name+".api_token_file", t.Verifier.APIToken, config.LoadSecret)
+			}
 		case t.Provider != nil:
 			k.secret(name+".admin_token_file", t.Provider.AdminToken, config.LoadSecret)
 			k.secret(name+".secret_file", t.Provider.Secret, config.LoadHexSecret)

@@ -37,7 +37,7 @@ func Decode(path string) (*Config, error) {
 		return nil, err
 	}
 	c.resolve(filepath.Dir(path))
-	return c, errors.Join(err, c.readTenants())
+	return c, errors.Join(err, c.readTenants(), c.readParties())
 }
 
 // FileError is a file that is not as it should be: in Err, a [*yaml.TypeError]

@@ -295,7 +295,7 @@ func (t *Tenant) paths() []*string {
 		}
 		anchors(t.Issuer.JPKI.SignatureAnchors)
 	case t.Verifier != nil:
-		paths = append(paths, &t.Verifier.APIToken)
+		paths = append(paths, &t.Verifier.APIToken, &t.Verifier.PartiesDir)
 		for n := range t.Verifier.Request.VerifierInfo {
 			paths = append(paths, &t.Verifier.Request.VerifierInfo[n].File)
 		}
@@ -307,13 +307,18 @@ func (t *Tenant) paths() []*string {
 }
 
 // Files returns the files that the section names, each once, sorted. The folder
-// of revocation lists is none.
+// of revocation lists is none, and of that of relying parties those in it.
 func (t *Tenant) Files() []string {
 	var files []string
 	for _, path := range t.paths() {
-		folder := t.Issuer != nil && path == &t.Issuer.JPKI.CRLFolder
+		folder := t.Issuer != nil && path == &t.Issuer.JPKI.CRLFolder || t.Verifier != nil && path == &t.Verifier.PartiesDir
 		if *path != "" && !folder {
 			files = append(files, *path)
+		}
+	}
+	if t.Verifier != nil {
+		for _, party := range t.Verifier.inFolder {
+			files = append(files, party.file)
 		}
 	}
 	slices.Sort(files)

@@ -14,9 +14,14 @@ type Verifier struct {
 	Endpoint `yaml:",inline"`
 	NameJA   string `yaml:"name_ja"`
 	NameEN   string `yaml:"name_en"`
-	// APIToken is a file with the token of the relying party.
+	// APIToken is a file with the token of the relying party that has no limits.
+	// It may be left out where there are others.
 	APIToken string `yaml:"api_token_file"`
-	Keys     struct {
+	// RelyingParties have API keys and limits of their own; those in the files
+	// of the folder PartiesDir too.
+	RelyingParties []RelyingParty `yaml:"relying_parties,omitempty"`
+	PartiesDir     string         `yaml:"relying_parties_dir,omitempty"`
+	Keys           struct {
 		Request KeyList `yaml:"request"`
 	} `yaml:"keys"`
 	// Issuers are the anchors of credentials and of their status lists.
@@ -30,6 +35,9 @@ type Verifier struct {
 	// can't be found out is refused, which is the default, or accepted and
 	// reported.
 	UndeterminedStatus map[string]string `yaml:"undetermined_status"`
+
+	// inFolder are the relying parties in PartiesDir.
+	inFolder []RelyingParty
 }
 
 // VerifierRequest says in what form a verifier makes its requests. What is left
@@ -55,6 +63,7 @@ type VerifierInfo struct {
 }
 
 func (v *Verifier) check(mode Mode, f faults) {
+	v.checkParties(f)
 	r := v.Request
 	if !slices.Contains([]string{"", string(openid4vp.X509Hash), string(openid4vp.X509SanDNS), string(openid4vp.RedirectURI)}, r.Prefix) {
 		f.add("request.client_id_prefix", "one of %s, %s, %s", openid4vp.X509Hash, openid4vp.X509SanDNS, openid4vp.RedirectURI)
