@@ -98,6 +98,11 @@ func shown(v credentials.Value) (text string, image template.URL) {
 			return "", template.URL(url)
 		}
 		return strconv.Itoa(len(v)) + " bytes", ""
+	case credentials.Bool:
+		if v {
+			return "はい yes", ""
+		}
+		return "いいえ no", ""
 	case credentials.Array:
 		parts := make([]string, len(v))
 		for n, item := range v {
