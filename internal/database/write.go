@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -240,4 +241,18 @@ func (q *queue) close() {
 	}
 	q.mu.Unlock()
 	<-q.drained
+}
+
+// MaxRows is how many rows one INSERT should have: their parameters fit into
+// what both databases allow.
+const MaxRows = 100
+
+// Rows joins what row returns for each number below n, for the VALUES of an
+// INSERT of several rows: a statement for each row costs more than the row.
+func Rows(n int, row func(i int) string) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = row(i)
+	}
+	return strings.Join(rows, ", ")
 }

@@ -10,7 +10,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/database"
 )
 
 // The errors of this package that callers tell apart.
@@ -112,15 +115,17 @@ func (l *Lists) Allocate(ctx context.Context, tx *sql.Tx, tenant, kind string, n
 	if err != nil {
 		return nil, err
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO status_entries (tenant, list_id, idx, invalid_at) VALUES ($1, $2, $3, 0)`)
-	if err != nil {
-		return nil, fmt.Errorf("statuslist: allocate: %w", err)
-	}
-	defer insert.Close()
 	entries := make([]Entry, n)
 	for i := range entries {
 		entries[i] = Entry{ListID: id, Index: p.index(next - uint64(n) + uint64(i))}
-		if _, err := insert.ExecContext(ctx, tenant, id, int64(entries[i].Index)); err != nil {
+	}
+	for chunk := range slices.Chunk(entries, database.MaxRows) {
+		args := []any{tenant, id}
+		for _, e := range chunk {
+			args = append(args, int64(e.Index))
+		}
+		rows := database.Rows(len(chunk), func(i int) string { return fmt.Sprintf("($1, $2, $%d, 0)", 3+i) })
+		if _, err := tx.ExecContext(ctx, `INSERT INTO status_entries (tenant, list_id, idx, invalid_at) VALUES `+rows, args...); err != nil {
 			return nil, fmt.Errorf("statuslist: allocate: %w", err)
 		}
 	}

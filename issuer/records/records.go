@@ -18,6 +18,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tegata-id/tegata/internal/audit"
@@ -143,20 +144,23 @@ func (r *Records) useGrant(ctx context.Context, tx *sql.Tx, tenant string, a All
 }
 
 func insertIssued(ctx context.Context, tx *sql.Tx, tenant string, a Allocation, pseudonym string, entries []statuslist.Entry) ([]Issued, error) {
-	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO issued_credentials (tenant, id, grant_id, config_id, type, format, list_id, idx,
-			evidence_pseudonym, issued_at, valid_until, revoked_at, revoke_reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, '')`)
-	if err != nil {
-		return nil, fmt.Errorf("records: issued: %w", err)
-	}
-	defer insert.Close()
-	issued := make([]Issued, len(entries))
-	for i, e := range entries {
-		issued[i] = Issued{ID: rand.Text(), ListID: e.ListID, Index: e.Index}
-		_, err := insert.ExecContext(ctx, tenant, issued[i].ID, a.GrantID, a.ConfigID, a.Type, a.Format, e.ListID, int64(e.Index),
-			pseudonym, a.IssuedAt.Unix(), a.ValidUntil.Unix())
-		if err != nil {
+	issued := make([]Issued, 0, len(entries))
+	for chunk := range slices.Chunk(entries, database.MaxRows) {
+		args := []any{tenant, a.GrantID, a.ConfigID, a.Type, a.Format, pseudonym, a.IssuedAt.Unix(), a.ValidUntil.Unix()}
+		shared := len(args)
+		for _, e := range chunk {
+			row := Issued{ID: rand.Text(), ListID: e.ListID, Index: e.Index}
+			issued = append(issued, row)
+			args = append(args, row.ID, row.ListID, int64(row.Index))
+		}
+		rows := database.Rows(len(chunk), func(i int) string {
+			own := shared + 3*i
+			return fmt.Sprintf("($1, $%d, $2, $3, $4, $5, $%d, $%d, $6, $7, $8, 0, '')", own+1, own+2, own+3)
+		})
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO issued_credentials (tenant, id, grant_id, config_id, type, format, list_id, idx,
+				evidence_pseudonym, issued_at, valid_until, revoked_at, revoke_reason)
+			VALUES `+rows, args...); err != nil {
 			return nil, fmt.Errorf("records: issued: %w", err)
 		}
 	}
