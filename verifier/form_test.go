@@ -176,9 +176,11 @@ func TestWalletMetadata(t *testing.T) {
 		"other issuer's algorithm": {func(m *openid4vp.WalletMetadata) {
 			m.VPFormatsSupported.SDJWT = &openid4vp.SDJWTFormat{IssuerAlgs: []string{"EdDSA"}}
 		}, false},
-		"other key agreement":      {func(m *openid4vp.WalletMetadata) { m.ResponseEncryptionAlgs = []string{"RSA-OAEP-256"} }, false},
-		"other content encryption": {func(m *openid4vp.WalletMetadata) { m.ResponseEncryptionEncs = []string{"A256CBC-HS512"} }, false},
-		"no key that can be used":  {func(m *openid4vp.WalletMetadata) { m.JWKS.Keys[0] = []byte(`{"kty":"OKP"}`) }, false},
+		"other key agreement":                {func(m *openid4vp.WalletMetadata) { m.ResponseEncryptionAlgs = []string{"RSA-OAEP-256"} }, false},
+		"other content encryption":           {func(m *openid4vp.WalletMetadata) { m.ResponseEncryptionEncs = []string{"A256CBC-HS512"} }, false},
+		"honest, a key and nothing about it": {func(m *openid4vp.WalletMetadata) { m.RequestEncryptionAlgs, m.RequestEncryptionEncs = nil, nil }, true},
+		"other encryption of requests":       {func(m *openid4vp.WalletMetadata) { m.RequestEncryptionAlgs = []string{"RSA-OAEP-256"} }, false},
+		"no key that can be used":            {func(m *openid4vp.WalletMetadata) { m.JWKS.Keys[0] = []byte(`{"kty":"OKP"}`) }, false},
 	} {
 		tx := w.start(querySDJWT)
 		metadata := must(openid4vp.NewWalletMetadata(key))(t)

@@ -91,12 +91,19 @@ func (m *WalletMetadata) formatsMatch(q *dcql.Query, client *ClientMetadata) boo
 }
 
 // Encrypt encrypts a request object if the wallet has named a key for that
-// which can be used, and returns it unchanged otherwise (section 5.10).
+// which can be used, and returns it unchanged otherwise (section 5.10). It is an
+// [*Error] if the wallet demands an encryption that is not known here.
 func (m *WalletMetadata) Encrypt(requestObject string) (string, error) {
-	if m == nil || m.JWKS == nil || !slices.Contains(m.RequestEncryptionAlgs, jose.ECDHES) {
+	if m == nil || m.JWKS == nil {
 		return requestObject, nil
 	}
+	if lacks(m.RequestEncryptionAlgs, jose.ECDHES) {
+		return "", invalid("the wallet knows no encryption of requests that is known here")
+	}
 	e, err := (&ClientMetadata{JWKS: m.JWKS, EncryptedResponseEncValuesSupported: m.RequestEncryptionEncs}).Encryption()
+	if err != nil && m.RequestEncryptionAlgs == nil {
+		return requestObject, nil // keys for something else
+	}
 	if err != nil {
 		return "", err
 	}

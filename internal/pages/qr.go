@@ -19,9 +19,13 @@ type QR struct {
 
 const quietZone = 4
 
-// NewQR encodes a text with medium error correction.
+// NewQR encodes a text with medium error correction, or low if it is too long
+// for that.
 func NewQR(text string) (*QR, error) {
 	code, err := qr.Encode(text, qr.M)
+	if err != nil {
+		code, err = qr.Encode(text, qr.L)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("QR code: %w", err)
 	}

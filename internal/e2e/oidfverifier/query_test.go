@@ -106,3 +106,19 @@ func TestNegAge(t *testing.T) {
 		}
 	}
 }
+
+// TestPages begins a transaction on the pages in every form of requests, by a
+// link and by a code to scan.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t, "")
+	for _, v := range variants {
+		for _, flow := range []string{"same_device", "cross_device"} {
+			p := &page{s: s, v: v}
+			path, link := p.start(t, flow)
+			if a := p.get(t, path); a.status != http.StatusOK || strings.Contains(string(a.body), "<svg") != (flow == "cross_device") {
+				t.Errorf("%s, %s: %d, link of %d bytes", v.name, flow, a.status, len(link))
+			}
+		}
+	}
+}
