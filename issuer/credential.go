@@ -59,8 +59,14 @@ func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openi
 	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
-	if configuration.Approval {
-		return i.postpone(ctx, access, configuration, proven)
+	ready, err := i.ready(ctx, access, configuration)
+	switch {
+	case err != nil:
+		return nil, err
+	case configuration.Approval:
+		return i.postpone(ctx, access, configuration, proven, records.DeferredPending)
+	case !ready:
+		return i.postpone(ctx, access, configuration, proven, records.DeferredApproved)
 	}
 	return i.deliver(ctx, access, configuration, signer, proven.Keys, "")
 }

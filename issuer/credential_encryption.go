@@ -103,10 +103,7 @@ func (i *Issuer) answerDeferred(ctx context.Context, access *oauth.Access, in me
 	if err != nil {
 		return nil, err
 	}
-	if err := i.encryption.check(request.ResponseEncryption, encrypted); err != nil {
-		return nil, err
-	}
-	response, err := i.collect(ctx, access, request)
+	response, err := i.takeUp(ctx, access, request, encrypted)
 	if err != nil {
 		return nil, err
 	}

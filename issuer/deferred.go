@@ -21,6 +21,7 @@ import (
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
+	"github.com/tegata-id/tegata/issuer/source"
 )
 
 // deferredInterval is how long wallets are asked to wait before they come again.
@@ -116,10 +117,21 @@ func errNoTransaction() error {
 	return openid4vci.NewError(openid4vci.CodeInvalidTransactionID, "the transaction_id is unknown, was used, or belongs to another access token")
 }
 
+// ready asks the registers that a configuration takes claims from whether these may
+// be issued now.
+func (i *Issuer) ready(ctx context.Context, access *oauth.Access, c *Configuration) (bool, error) {
+	ready, err := i.cfg.Registers.Ready(ctx, access.Evidence, access.Person, c.Registers)
+	if err != nil && !errors.Is(err, source.ErrUnavailable) {
+		return false, openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "what is known of the person is not to be issued")
+	}
+	return ready, err
+}
+
 // postpone puts credentials down that are issued later (OpenID4VCI 1.0 section
-// 8.3). What is known of the person stays in the access token and in whatever
+// 8.3): pending, if the operator decides, and approved, if only a register is not
+// ready. What is known of the person stays in the access token and in whatever
 // refreshes it.
-func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configuration, proven *openid4vci.VerifiedProofs) (*openid4vci.CredentialResponse, error) {
+func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configuration, proven *openid4vci.VerifiedProofs, state string) (*openid4vci.CredentialResponse, error) {
 	b := batch{Statuses: proven.Statuses}
 	for _, key := range proven.Keys {
 		jwk, err := jose.NewJWK(key)
@@ -133,7 +145,7 @@ func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configur
 		return nil, err
 	}
 	err = i.cfg.Records.Defer(ctx, i.cfg.Tenant, records.Deferred{
-		ID: id, GrantID: access.Consent(), ConfigID: c.ID, Count: len(b.Keys), State: records.DeferredPending, Sealed: sealed,
+		ID: id, GrantID: access.Consent(), ConfigID: c.ID, Count: len(b.Keys), State: state, Sealed: sealed,
 	})
 	if err != nil {
 		return nil, allocationError(err)
@@ -146,8 +158,26 @@ func waiting(transactionID string) *openid4vci.CredentialResponse {
 	return &openid4vci.CredentialResponse{TransactionID: transactionID, Interval: deferredInterval.Seconds()}
 }
 
+// DeferredCredential answers a deferred credential request (OpenID4VCI 1.0 section
+// 9) that came in clear, as [Issuer.Credential] does a credential request.
+func (i *Issuer) DeferredCredential(ctx context.Context, access *oauth.Access, body []byte) (*openid4vci.CredentialResponse, error) {
+	request, err := openid4vci.ParseDeferredRequest(body)
+	if err != nil {
+		return nil, err
+	}
+	return i.takeUp(ctx, access, request, false)
+}
+
+// takeUp answers a request; encrypted says that it came so.
+func (i *Issuer) takeUp(ctx context.Context, access *oauth.Access, request *openid4vci.DeferredRequest, encrypted bool) (*openid4vci.CredentialResponse, error) {
+	if err := i.encryption.check(request.ResponseEncryption, encrypted); err != nil {
+		return nil, err
+	}
+	return i.collect(ctx, access, request)
+}
+
 // collect answers a deferred credential request (section 9): with the credentials
-// once they are approved, with 202 until then. The access token can be another
+// once they are approved and all registers are ready, with 202 until then. The access token can be another
 // than that of the credential request, if it comes from the same consent. Whether
 // certificate and key attestation still hold is asked once more.
 func (i *Issuer) collect(ctx context.Context, access *oauth.Access, request *openid4vci.DeferredRequest) (*openid4vci.CredentialResponse, error) {
@@ -169,6 +199,12 @@ func (i *Issuer) collect(ctx context.Context, access *oauth.Access, request *ope
 	case !known || !slices.Contains(access.Configurations, c.ID):
 		return nil, errNoTransaction()
 	case deferred.State == records.DeferredPending:
+		return waiting(request.TransactionID), nil
+	}
+	switch ready, err := i.ready(ctx, access, c); {
+	case err != nil:
+		return nil, err
+	case !ready:
 		return waiting(request.TransactionID), nil
 	}
 	b, err := i.deferrals.open(id, secret, deferred.Sealed)

@@ -23,6 +23,7 @@ import (
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
+	"github.com/tegata-id/tegata/issuer/source"
 	"github.com/tegata-id/tegata/issuer/web"
 )
 
@@ -229,7 +230,7 @@ func encodeError(c echo.Context, err error) {
 // encodeAs has a code for requests that are malformed.
 func encodeAs(c echo.Context, err error, malformed string) {
 	if errors.Is(err, session.ErrUnavailable) || errors.Is(err, evidence.ErrUnavailable) || errors.Is(err, database.ErrUnavailable) ||
-		errors.Is(err, keys.ErrNoSigner) || errors.Is(err, ErrAttestationStatus) {
+		errors.Is(err, keys.ErrNoSigner) || errors.Is(err, ErrAttestationStatus) || errors.Is(err, source.ErrUnavailable) {
 		err = httpd.Unavailable(err)
 	}
 	e := httpd.AsError(oauth.AsHTTP(err))

@@ -61,6 +61,7 @@ type world struct {
 	holders  []*ecdsa.PrivateKey
 	// configurations are those of the issuers that are made.
 	configurations []issuer.Configuration
+	registers      source.Registers
 }
 
 func newWorld(t *testing.T) *world {
@@ -126,7 +127,7 @@ func (w *world) issuer(turns ...turn) *issuer.Issuer {
 	}))(w.t)
 	return must(issuer.New(issuer.Config{
 		ID: issuerID, Tenant: tenant, Name: []issuer.Text{{Locale: "en", Text: "Test"}},
-		Configurations: w.configurations, Signers: signers, Sessions: w.sessions,
+		Configurations: w.configurations, Registers: w.registers, Signers: signers, Sessions: w.sessions,
 		Records:     &records.Records{DB: w.db, Lists: w.lists, Now: w.clock},
 		StatusLists: publisher, StatusWindow: time.Minute, Secret: bytes.Repeat([]byte{2}, 32),
 		BatchSize: 2, CredentialsPerGrant: 100, MaxValidity: 31 * day, RecheckInterval: time.Hour,

@@ -22,6 +22,17 @@ type Register interface {
 	Claims(ctx context.Context, e *evidence.Evidence, p *Person, names []string) (Claims, error)
 }
 
+// Delayed is a [Register] that needs time before what it says of a person may be
+// issued, for instance because somebody looks at each case. What it says, it says
+// at once: the person agrees to it.
+type Delayed interface {
+	Register
+	// Ready reports whether what was said of the person may be issued now. It is
+	// asked at the issuance and, if that is deferred, whenever the wallet comes
+	// again. Errors are those of Claims; all but [ErrUnavailable] are final.
+	Ready(ctx context.Context, e *evidence.Evidence, p *Person) (bool, error)
+}
+
 // Errors of a [Register].
 var (
 	// ErrNoRecord says that a register does not know the person.
@@ -35,6 +46,21 @@ var (
 
 // Registers are registers by the names that credential types use for them.
 type Registers map[string]Register
+
+// Ready reports whether all of the registers that are wanted are ready for the
+// person.
+func (r Registers) Ready(ctx context.Context, e *evidence.Evidence, p *Person, wanted map[string][]string) (bool, error) {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		register, ok := r[name].(Delayed)
+		if !ok {
+			continue
+		}
+		if ready, err := register.Ready(ctx, e, p); err != nil || !ready {
+			return false, err
+		}
+	}
+	return true, nil
+}
 
 // Complete asks registers for claims, by the name of the register, and returns
 // the person with them. Nothing else that a register says is kept. A register
