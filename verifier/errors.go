@@ -23,6 +23,10 @@ const (
 	CodeInvalidQuery Code = "invalid_query"
 	// CodeUnsupportedQuery: the query asks for what this verifier does not do.
 	CodeUnsupportedQuery Code = "unsupported_query"
+	// CodeUnknownPreset: the verifier has no query of this name.
+	CodeUnknownPreset Code = "unknown_preset"
+	// CodeIdempotencyKey: the key was used for another request.
+	CodeIdempotencyKey Code = "idempotency_key_reused"
 	// CodeIndividualNumber: the query asks for the Individual Number or
 	// compares with one.
 	CodeIndividualNumber Code = "individual_number"
@@ -80,6 +84,8 @@ func refuse(code Code, description string, cause error) *Error {
 	switch code {
 	case CodeUnauthorized:
 		status = http.StatusUnauthorized
+	case CodeIdempotencyKey:
+		status = http.StatusUnprocessableEntity
 	case CodeTooManyRequests:
 		status = http.StatusTooManyRequests
 	case CodeOtherSession, CodeNotRegistered:

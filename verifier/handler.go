@@ -15,6 +15,7 @@ import (
 const (
 	pathTransactions = "/api/transactions"
 	pathRegistration = "/api/registration"
+	pathPresets      = "/api/presets"
 	pathRequests     = "/requests"
 	pathResponses    = "/responses"
 	pathStart        = "/start"
@@ -51,6 +52,7 @@ func Mount(h *httpd.Server, path string, v *Verifier) {
 	if len(v.parties) > 0 {
 		api := h.Echo().Group(path, httpd.Errors(encodeAPI), own.authorize)
 		api.GET(pathRegistration, own.registration)
+		api.GET(pathPresets, own.presets)
 		api.POST(pathTransactions, own.create, httpd.BodyLimit(maxQuery))
 		api.GET(pathTransactions+"/:id", own.result)
 		api.DELETE(pathTransactions+"/:id", own.cancel)

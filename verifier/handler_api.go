@@ -61,6 +61,7 @@ func (h *handler) registration(c echo.Context) error {
 
 type createBody struct {
 	DCQLQuery       json.RawMessage   `json:"dcql_query"`
+	Preset          string            `json:"preset"`
 	RedirectURI     string            `json:"redirect_uri"`
 	Flow            Flow              `json:"flow"`
 	TransactionData []json.RawMessage `json:"transaction_data"`
@@ -78,14 +79,55 @@ func (h *handler) create(c echo.Context) error {
 	if err := httpd.JSON(c, &body); err != nil {
 		return err
 	}
-	t, err := h.v.startFor(c.Request().Context(), partyOf(c), StartRequest{
-		DCQL: body.DCQLQuery, RedirectURI: body.RedirectURI, Flow: body.Flow, TransactionData: body.TransactionData,
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	t, err := h.v.startOnce(c.Request().Context(), partyOf(c), key, StartRequest{
+		DCQL: body.DCQLQuery, Preset: body.Preset, RedirectURI: body.RedirectURI, Flow: body.Flow, TransactionData: body.TransactionData,
 	})
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, h.base+pathTransactions+"/"+t.ID)
 	return httpd.WriteJSON(c, http.StatusCreated, createdBody{t.ID, t.Link, t.RequestURI, t.Expires})
+}
+
+// idempotencyKey returns what the client sent, or "".
+func idempotencyKey(c echo.Context) (string, error) {
+	values := c.Request().Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) > 1 || values[0] == "" || len(values[0]) > maxIdempotencyKey {
+		return "", refuse(CodeInvalidRequest, "Idempotency-Key must be there once, with 1 to 255 characters", nil)
+	}
+	return values[0], nil
+}
+
+type presetBody struct {
+	ID      string          `json:"id"`
+	Title   inLanguages     `json:"title"`
+	Purpose *inLanguages    `json:"purpose,omitempty"`
+	Query   json.RawMessage `json:"dcql_query"`
+}
+
+type inLanguages struct {
+	JA string `json:"ja"`
+	EN string `json:"en"`
+}
+
+// presets lists the queries with names.
+func (h *handler) presets(c echo.Context) error {
+	list := []presetBody{}
+	for _, p := range h.v.cfg.Presets {
+		body := presetBody{ID: p.ID, Title: inLanguages{p.JA, p.EN}, Query: p.Query}
+		if p.PurposeJA != "" {
+			body.Purpose = &inLanguages{p.PurposeJA, p.PurposeEN}
+		}
+		list = append(list, body)
+	}
+	return httpd.WriteJSON(c, http.StatusOK, map[string][]presetBody{"presets": list})
 }
 
 func (h *handler) result(c echo.Context) error {

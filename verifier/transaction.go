@@ -89,8 +89,9 @@ type transaction struct {
 
 // StartRequest is what a relying party asks for.
 type StartRequest struct {
-	// DCQL is the query in JSON.
-	DCQL json.RawMessage
+	// DCQL is the query in JSON, and Preset the name of one. One of them is set.
+	DCQL   json.RawMessage
+	Preset string
 	// RedirectURI is where the browser shall come back to, with the response
 	// code in the parameter response_code. Needed for SameDevice; an https URL.
 	RedirectURI string
@@ -129,6 +130,16 @@ func (v *Verifier) startFor(ctx context.Context, p *Party, r StartRequest) (*Tra
 	}
 	if r.RedirectURI == "" && r.Flow == SameDevice {
 		return nil, refuse(CodeInvalidRedirectURI, "redirect_uri is needed on the same device", nil)
+	}
+	if (r.Preset == "") == (r.DCQL == nil) {
+		return nil, refuse(CodeInvalidRequest, "either dcql_query or preset is needed", nil)
+	}
+	if r.Preset != "" {
+		preset, ok := v.presented[r.Preset]
+		if !ok {
+			return nil, refuse(CodeUnknownPreset, "there is no such preset", nil)
+		}
+		r.DCQL = preset.Query
 	}
 	return v.start(ctx, p, r, false)
 }

@@ -19,7 +19,9 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +93,7 @@ type Config struct {
 	Parties []Party
 	// WalletURL is what request links start with; "openid4vp://" if empty.
 	WalletURL string
-	// Presets are the queries of the start page; [DefaultPresets] if nil.
+	// Presets are the queries with names; [DefaultPresets] if nil.
 	Presets   []Preset
 	Lifetimes Lifetimes
 	// TestMode makes every page say that this is a test environment.
@@ -115,6 +117,8 @@ type Verifier struct {
 	browsers  *session.Objects[pointer]
 	// slots are the places of waiting transactions of parties with a limit.
 	slots *session.Objects[struct{}]
+	// repeats are the answers to creations with an idempotency key.
+	repeats *session.Objects[repeat]
 }
 
 const minToken = 32
@@ -126,7 +130,7 @@ func New(cfg Config) (*Verifier, error) {
 		cfg.WalletURL = openid4vp.EndpointOpenID4VP
 	}
 	if cfg.Presets == nil {
-		cfg.Presets = DefaultPresets()
+		cfg.Presets = DefaultPresets(slices.Collect(maps.Keys(cfg.Formats))...)
 	}
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("verifier: %w", err)
@@ -140,6 +144,7 @@ func New(cfg Config) (*Verifier, error) {
 		responses:    session.NewObjects[pointer](cfg.Sessions, "vp-response", cfg.Lifetimes.Request),
 		browsers:     session.NewObjects[pointer](cfg.Sessions, "vp-browser", lifetime),
 		slots:        session.NewObjects[struct{}](cfg.Sessions, "vp-slot", cfg.Lifetimes.Request),
+		repeats:      session.NewObjects[repeat](cfg.Sessions, "vp-repeat", lifetime),
 	}
 	if err := v.registerParties(); err != nil {
 		return nil, fmt.Errorf("verifier: %w", err)

@@ -31,7 +31,8 @@ func verifierMatrix() map[string]entry {
 			return n.b.send(t, http.MethodGet, n.b.box.Verifier+"/assets/verifier.css", nil, nil)
 		}},
 		"POST /start":            {public: "it begins something new, whoever asks", get: startWithCookie},
-		"GET /api/registration":  one("relying party's token", tryRegistration),
+		"GET /api/registration":  one("relying party's token", tryDescription("/api/registration")),
+		"GET /api/presets":       one("relying party's token", tryDescription("/api/presets")),
 		"POST /api/transactions": one("relying party's token", tryRelyingParty),
 		"GET /api/transactions/:id": {attempts: []attempt{
 			{"transaction", tryTransaction(http.MethodGet)}, {"relying party's token", tryTransactionToken(http.MethodGet)},
@@ -177,16 +178,19 @@ func tryRelyingParty(t *testing.T, n *neighbours) trial {
 	}
 }
 
-func tryRegistration(t *testing.T, n *neighbours) trial {
-	t.Helper()
-	get := func(s *side, token string) func() *answer {
-		return func() *answer {
-			return s.send(t, http.MethodGet, s.box.Verifier+"/api/registration", bearer(token, nil), nil)
+// tryDescription reads what a relying party is told of the verifier.
+func tryDescription(path string) func(t *testing.T, n *neighbours) trial {
+	return func(t *testing.T, n *neighbours) trial {
+		t.Helper()
+		get := func(s *side, token string) func() *answer {
+			return func() *answer {
+				return s.send(t, http.MethodGet, s.box.Verifier+path, bearer(token, nil), nil)
+			}
 		}
-	}
-	return trial{
-		own: get(n.a, n.a.box.APIToken), other: get(n.b, n.a.box.APIToken), guess: get(n.b, unknown()),
-		alive: get(n.b, n.b.box.APIToken),
+		return trial{
+			own: get(n.a, n.a.box.APIToken), other: get(n.b, n.a.box.APIToken), guess: get(n.b, unknown()),
+			alive: get(n.b, n.b.box.APIToken),
+		}
 	}
 }
 
