@@ -113,6 +113,18 @@ type Wallet struct {
 	Now func() time.Time
 }
 
+// Sleep pauses for a time or until the context ends. It fits [Wallet.Wait].
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 func (w *Wallet) newKey(ctx context.Context) (crypto.Signer, error) {
 	if w.NewKey == nil {
 		return keys.GenerateP256()

@@ -214,21 +214,10 @@ func (d *demonstration) waitForStatus(ctx context.Context) error {
 		}
 		if !valid {
 			// The verifier relies on the list it has for one more window.
-			return wait(ctx, 2*pace)
+			return holder.Sleep(ctx, 2*pace)
 		}
-		if err := wait(ctx, pace/4); err != nil {
+		if err := holder.Sleep(ctx, pace/4); err != nil {
 			return fmt.Errorf("the issuer did not publish the revocation within %v", patience)
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

@@ -42,7 +42,7 @@ func Open(c *Config, now func() time.Time) (*App, error) {
 			credentials.FormatMdoc:    trusted.load("issuer_anchors", c.Issuers, trust.ProfileMdocSigner, credentials.FormatMdoc),
 		},
 		VerifierTrust: trusted.load("verifier_anchors", c.Verifiers, trust.ProfileVerifierAccess, ""),
-		RedirectURI:   c.RedirectURI, BatchSize: c.BatchSize, Now: now, Wait: wait,
+		RedirectURI:   c.RedirectURI, BatchSize: c.BatchSize, Now: now, Wait: holder.Sleep,
 	}
 	if len(c.Metadata) > 0 {
 		w.MetadataTrust = trusted.load("metadata_anchors", c.Metadata, trust.ProfileVerifierAccess, "")
@@ -70,18 +70,6 @@ func Open(c *Config, now func() time.Time) (*App, error) {
 func (a *App) Close() error {
 	a.client.CloseIdleConnections()
 	return a.Vault.Close()
-}
-
-// wait pauses between attempts to get a deferred credential.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // policies makes policies and remembers the first error.
