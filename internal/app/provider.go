@@ -31,9 +31,9 @@ func (a *App) buildProvider(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	platforms := map[string]provider.Platform{}
-	if c.SoftwarePlatform {
-		platforms[provider.SoftwarePlatform] = provider.NewSoftwarePlatform()
+	platforms, err := a.platforms(c)
+	if err != nil {
+		return err
 	}
 	lists, err := a.attestationStatus(t)
 	if err != nil {

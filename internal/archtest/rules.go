@@ -35,7 +35,7 @@ var narrow = map[string][]string{
 // testSupport are packages for tests. Beside tests and one another, only the
 // wiring may use them, for the test mode and the development commands.
 var testSupport = []string{
-	"credentials/keys/pkcs11/pkcs11test/...", "credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "issuer/evidence/openid/openidtest/...", "issuer/source/register/registertest/...", "internal/session/sessiontest/...", "internal/database/databasetest/...",
+	"credentials/keys/pkcs11/pkcs11test/...", "credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "issuer/evidence/openid/openidtest/...", "issuer/source/register/registertest/...", "wallet/provider/android/androidtest/...", "internal/session/sessiontest/...", "internal/database/databasetest/...",
 	"internal/e2e/...", "internal/bench/...", "internal/archtest/...", "openapi/openapitest/...",
 }
 

@@ -29,9 +29,9 @@ type Provider struct {
 	URL string
 	// Platform names the platform that the wallet runs on.
 	Platform string
-	// Evidence returns what the platform says about a new instance key for a
-	// challenge; nil on platforms that say nothing.
-	Evidence func(ctx context.Context, instanceKey crypto.PublicKey, challenge string) (string, error)
+	// Evidence returns what the platform says about a new instance key, or a key
+	// to attest, for a challenge; nil on platforms that say nothing.
+	Evidence func(ctx context.Context, key crypto.PublicKey, challenge string) (string, error)
 	// Instances keeps the instances for another process; without it they end
 	// with this one.
 	Instances InstanceStore
@@ -116,12 +116,27 @@ func (p *Provider) KeyAttestation(ctx context.Context, authorizationServer strin
 	if err := p.register(ctx, in); err != nil {
 		return "", fmt.Errorf("register with the wallet provider: %w", err)
 	}
-	proof, err := p.prove(ctx, in.Key, provider.Proof{Purpose: provider.PurposeKeyAttestation, Keys: attested, CNonce: nonce})
+	challenge, err := p.challenge(ctx)
+	if err != nil {
+		return "", err
+	}
+	var request provider.KeyAttestationRequest
+	for _, key := range attested {
+		if p.Evidence == nil {
+			break
+		}
+		evidence, err := p.Evidence(ctx, key, challenge)
+		if err != nil {
+			return "", fmt.Errorf("platform evidence: %w", err)
+		}
+		request.PlatformEvidence = append(request.PlatformEvidence, evidence)
+	}
+	request.Proof, err = p.sign(in.Key, provider.Proof{Purpose: provider.PurposeKeyAttestation, Challenge: challenge, Keys: attested, CNonce: nonce})
 	if err != nil {
 		return "", err
 	}
 	var response provider.KeyAttestationResponse
-	err = p.call(ctx, "key attestation", p.path(in, provider.PathKeyAttestations), provider.KeyAttestationRequest{Proof: proof}, &response)
+	err = p.call(ctx, "key attestation", p.path(in, provider.PathKeyAttestations), request, &response)
 	return response.KeyAttestation, err
 }
 

@@ -86,6 +86,10 @@ type KeyAttestationRequest struct {
 	// Proof has [PurposeKeyAttestation] and holds the keys and the c_nonce, so
 	// that nobody but the instance can name them.
 	Proof string `json:"proof"`
+	// PlatformEvidence is what the platform says about each of the keys, in
+	// their order and over the challenge of the proof. The platform for tests
+	// has none.
+	PlatformEvidence []string `json:"platform_evidence,omitempty"`
 }
 
 // KeyAttestationResponse answers it.

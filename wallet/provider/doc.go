@@ -14,6 +14,6 @@
 // Attestations live at most a day. A revoked instance gets no more of them,
 // for good, and those it has become INVALID where status lists are configured.
 //
-// Platforms say how instances show that they are genuine. None is built in but
-// [Software], which believes anybody and is for tests.
+// Platforms say how instances show that they and their keys are genuine. Package
+// android has one; [Software] believes anybody and is for tests.
 package provider

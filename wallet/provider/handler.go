@@ -19,8 +19,11 @@ import (
 const statusListMaxAge = time.Minute
 
 // maxRequest is the largest body: a proof with the most keys, or evidence as
-// large as platforms make it.
-const maxRequest = 64 << 10
+// large as platforms make it. maxKeysRequest has room for evidence of each key.
+const (
+	maxRequest     = 64 << 10
+	maxKeysRequest = 512 << 10
+)
 
 type handler struct{ provider *Provider }
 
@@ -32,7 +35,8 @@ func Mount(h *httpd.Server, path string, p *Provider) {
 	api.POST(PathChallenges, handler.challenge)
 	api.POST(PathInstances, handler.register, h.LimitRate())
 	api.POST(PathInstances+"/:id"+PathClientAttestations, handler.attestClient)
-	api.POST(PathInstances+"/:id"+PathKeyAttestations, handler.attestKeys)
+	evident := h.Echo().Group(path, httpd.Errors(encodeError), httpd.BodyLimit(maxKeysRequest))
+	evident.POST(PathInstances+"/:id"+PathKeyAttestations, handler.attestKeys)
 	api.POST(PathAdminInstances+"/:id"+PathRevoke, handler.revoke)
 	if p.cfg.StatusLists != nil {
 		lists := h.Echo().Group(path+PathStatusLists, httpd.Errors(encodeError), httpd.CORS())
@@ -139,7 +143,8 @@ func encodeError(c echo.Context, err error) {
 	switch {
 	case errors.As(err, &e):
 		httpd.EncodeProblem(c, &httpd.Error{Status: statuses[e.Reason], Code: string(e.Reason), Description: e.Detail, Cause: e.Cause})
-	case errors.Is(err, session.ErrUnavailable), errors.Is(err, database.ErrUnavailable), errors.Is(err, keys.ErrNoSigner):
+	case errors.Is(err, session.ErrUnavailable), errors.Is(err, database.ErrUnavailable), errors.Is(err, keys.ErrNoSigner),
+		errors.Is(err, ErrPlatformUnavailable):
 		httpd.EncodeProblem(c, httpd.Unavailable(err))
 	default:
 		httpd.EncodeProblem(c, err)

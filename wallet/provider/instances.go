@@ -92,7 +92,7 @@ func (p *Provider) allocate(ctx context.Context, id, thumbprint, kind string) (*
 		}
 		var ok bool
 		if a.platform, ok = p.cfg.Platforms[name]; !ok {
-			return refuse(ReasonPlatformRefused, "the platform of the instance is no longer accepted", nil)
+			return errPlatformWithdrawn()
 		}
 		if p.cfg.StatusLists == nil {
 			return nil
@@ -156,6 +156,26 @@ func (p *Provider) lockInstance(ctx context.Context, tx *sql.Tx, id, thumbprint 
 		return "", errRevoked()
 	}
 	return platform, nil
+}
+
+// platformOf returns the platform of the instance with this ID and key.
+func (p *Provider) platformOf(ctx context.Context, id, thumbprint string) (platform string, err error) {
+	err = p.cfg.DB.Read(ctx, func(tx *sql.Tx) error {
+		var revoked int64
+		err := tx.QueryRowContext(ctx, `
+			SELECT platform, revoked_at FROM wallet_instances WHERE tenant = $1 AND id = $2 AND key_thumbprint = $3`,
+			p.cfg.Tenant, id, thumbprint).Scan(&platform, &revoked)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return errUnknown()
+		case err != nil:
+			return fmt.Errorf("provider: instance: %w", err)
+		case revoked != 0:
+			return errRevoked()
+		}
+		return nil
+	})
+	return platform, err
 }
 
 // revokeInstance ends an instance and makes its attestations INVALID. An
@@ -238,6 +258,10 @@ func (p *Provider) entriesOf(ctx context.Context, tx *sql.Tx, id string, now tim
 
 func errUnknown() error {
 	return refuse(ReasonInstanceUnknown, "there is no such instance with this key", nil)
+}
+
+func errPlatformWithdrawn() error {
+	return refuse(ReasonPlatformRefused, "the platform of the instance is no longer accepted", nil)
 }
 
 func errRevoked() error { return refuse(ReasonInstanceRevoked, "the instance is revoked", nil) }

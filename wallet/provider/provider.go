@@ -33,11 +33,11 @@ func (p *Provider) Register(ctx context.Context, r RegisterRequest) (response Re
 	if jose.EncodeBase64(r.InstanceKey.Thumbprint()) != i.thumbprint {
 		return response, false, refuse(ReasonProofInvalid, "the proof is not by instance_key", nil)
 	}
-	err = platform.Verifier.Verify(ctx, PlatformEvidence{
-		Platform: r.Platform, Evidence: r.PlatformEvidence, InstanceKey: i.key, Challenge: i.claims.Challenge,
+	_, err = platform.Verifier.Verify(ctx, PlatformEvidence{
+		Platform: r.Platform, Evidence: r.PlatformEvidence, Key: i.key, Challenge: i.claims.Challenge,
 	})
 	if err != nil {
-		return response, false, refuse(ReasonPlatformRefused, "the platform does not vouch for the instance", err)
+		return response, false, platformError(err)
 	}
 	id, created, err := p.insertInstance(ctx, i.thumbprint, r.Platform)
 	if err != nil {
@@ -70,9 +70,9 @@ func (p *Provider) AttestClient(ctx context.Context, id string, r ClientAttestat
 	return response, err
 }
 
-// AttestKeys returns a key attestation for the keys in the proof. That they are
-// where the platform keeps its keys is believed of an instance that the
-// platform vouched for; that the wallet has them it proves to the issuer.
+// AttestKeys returns a key attestation for the keys in the proof. It asserts of
+// them what the platform's evidence for each of them shows; that the wallet has
+// them it proves to the issuer.
 func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRequest) (response KeyAttestationResponse, err error) {
 	i, err := p.authenticate(ctx, r.Proof, PurposeKeyAttestation)
 	if err != nil {
@@ -85,13 +85,17 @@ func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRe
 	if len(i.claims.CNonce) > MaxCNonceLength {
 		return response, refuse(ReasonInvalidRequest, "c_nonce is too long", nil)
 	}
+	assurance, err := p.assure(ctx, id, i, keys, r.PlatformEvidence)
+	if err != nil {
+		return response, err
+	}
 	a, err := p.allocate(ctx, id, i.thumbprint, kindKey)
 	if err != nil {
 		return response, err
 	}
 	response.KeyAttestation, err = attestation.SignKeyAttestation(attestation.KeyAttestation{
 		Issuer: p.cfg.Issuer, Keys: keys, Nonce: i.claims.CNonce,
-		KeyStorage: a.platform.KeyStorage, UserAuthentication: a.platform.UserAuthentication,
+		KeyStorage: assurance.KeyStorage, UserAuthentication: assurance.UserAuthentication,
 		Certification: a.platform.Certification,
 		IssuedAt:      a.issued, ExpiresAt: a.expires, Status: p.statusRef(a.status),
 	}, a.key)

@@ -50,11 +50,14 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d / time.Second)) }
 // pickyPlatform accepts one word of evidence.
 type pickyPlatform struct{}
 
-func (pickyPlatform) Verify(_ context.Context, e provider.PlatformEvidence) error {
-	if e.Evidence != "genuine" || e.Challenge == "" || e.InstanceKey == nil || e.Platform != picky {
-		return errors.New("not genuine")
+func (pickyPlatform) Verify(_ context.Context, e provider.PlatformEvidence) (a provider.Assurance, err error) {
+	switch {
+	case e.Evidence == "unknown":
+		return a, provider.ErrPlatformUnavailable
+	case e.Evidence != "genuine" || e.Challenge == "" || e.Key == nil || e.Platform != picky:
+		return a, errors.New("not genuine")
 	}
-	return nil
+	return a, nil
 }
 
 // world is a CA and one server with the providers of two tenants on one

@@ -201,6 +201,7 @@ func (k *checker) checkSecrets() {
 		case t.Provider != nil:
 			k.secret(name+".admin_token_file", t.Provider.AdminToken, config.LoadSecret)
 			k.secret(name+".secret_file", t.Provider.Secret, config.LoadHexSecret)
+			k.checkPlatforms(t)
 		}
 	}
 	if k.cfg.SessionKeys != "" {

@@ -22,4 +22,7 @@ type Provider struct {
 	// SoftwarePlatform lets any program register as a wallet instance. It is
 	// for mode test.
 	SoftwarePlatform bool `yaml:"software_platform"`
+	// Android accepts the app on Android devices whose hardware vouches for its
+	// keys.
+	Android *Android `yaml:"android,omitempty"`
 }

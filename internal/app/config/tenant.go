@@ -148,6 +148,9 @@ func (t *Tenant) check(mode Mode, f faults) {
 		if t.Provider.SoftwarePlatform && mode == ModeProduction {
 			f.add("software_platform", "not in mode production")
 		}
+		if t.Provider.Android != nil {
+			t.Provider.Android.check(f)
+		}
 	}
 	for _, key := range t.Keys() {
 		key.List.check(key.Use, f)
@@ -302,6 +305,9 @@ func (t *Tenant) paths() []*string {
 		anchors(t.Verifier.Issuers)
 	case t.Provider != nil:
 		paths = append(paths, &t.Provider.AdminToken, &t.Provider.Secret)
+		if a := t.Provider.Android; a != nil {
+			paths = append(paths, &a.Roots, &a.StatusList)
+		}
 	}
 	return paths
 }

@@ -90,6 +90,17 @@ func (d *deployment) chmod(path string, mode os.FileMode) {
 
 func (d *deployment) path(name string) string { return filepath.Join(d.box.Dir, name) }
 
+// android accepts an app on devices of a maker.
+func (d *deployment) android() {
+	d.Helper()
+	d.cfg.Provider.Android = &config.Android{
+		Roots: d.anchorFile(d.ca(trusttest.CAOptions{})), StatusList: d.path("android-status.json"),
+		Package: "jp.example.wallet", Signers: []string{strings.Repeat("0a", 32)},
+	}
+	d.write(d.cfg.Provider.Android.StatusList, []byte(`{"entries":{}}`))
+	d.save()
+}
+
 func (d *deployment) ca(o trusttest.CAOptions) *trusttest.CA {
 	d.Helper()
 	if o.NotBefore.IsZero() {
@@ -251,6 +262,21 @@ func TestCheck(t *testing.T) {
 		"token too short":      {func(d *deployment) { d.write(d.cfg.Verifier.APIToken, []byte("abc")) }, report.Fault, "verifier.api_token_file", "16"},
 		"token open to others": {func(d *deployment) { d.chmod(d.cfg.Issuer.AdminToken, 0o640) }, report.Fault, "issuer.admin_token_file", "others"},
 		"one token for two":    {func(d *deployment) { d.cfg.Provider.AdminToken = d.cfg.Issuer.AdminToken; d.save() }, report.Warning, "wallet_provider.admin_token_file", "same"},
+		"no platform":          {func(d *deployment) { d.cfg.Provider.SoftwarePlatform = false; d.save() }, report.Warning, "wallet_provider.android", "no platform"},
+		"roots of devices missing": {func(d *deployment) {
+			d.android()
+			d.cfg.Provider.Android.Roots = d.path("nowhere.pem")
+			d.save()
+		}, report.Fault, "wallet_provider.android", "no such file"},
+		"status of devices malformed": {func(d *deployment) {
+			d.android()
+			d.write(d.cfg.Provider.Android.StatusList, []byte("{}"))
+		}, report.Fault, "wallet_provider.android.status_list_file", "entries"},
+		"signer of the app malformed": {func(d *deployment) {
+			d.android()
+			d.cfg.Provider.Android.Signers = []string{"abc"}
+			d.save()
+		}, report.Fault, "wallet_provider.android", "hexadecimal"},
 		"session keys malformed": {func(d *deployment) {
 			d.cfg.SessionKeys = d.path("session.keys")
 			d.write(d.cfg.SessionKeys, []byte("a text of more than sixteen characters"))
