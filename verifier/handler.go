@@ -55,6 +55,7 @@ func Mount(h *httpd.Server, path string, v *Verifier) {
 		api.GET(pathPresets, own.presets)
 		api.POST(pathTransactions, own.create, httpd.BodyLimit(maxQuery))
 		api.GET(pathTransactions+"/:id", own.result)
+		api.GET(pathTransactions+"/:id/events", own.events)
 		api.DELETE(pathTransactions+"/:id", own.cancel)
 	}
 	own.mountPages(h, path)

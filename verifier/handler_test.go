@@ -20,6 +20,7 @@ import (
 type site struct {
 	*world
 	handler http.Handler
+	plain   http.Handler // streams what it answers
 	routes  []httpd.Route
 }
 

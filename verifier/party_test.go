@@ -52,10 +52,11 @@ func (w *world) siteFor(list []verifier.Party) *site {
 	c := w.config("city")
 	c.Parties = list
 	w.v = must(verifier.New(c))(w.t)
+	w.v.SetPace(time.Millisecond, 5*time.Millisecond, 100*time.Millisecond)
 	server := must(httpd.New(httpd.Options{Name: "verifier", Origin: origin, Now: w.clock}))(w.t)
 	verifier.Mount(server, "", w.v)
 	documented := must(openapitest.New(openapi.Verifier, ""))(w.t)
-	return &site{world: w, handler: documented.Handler(w.t, server.Handler()), routes: server.Routes()}
+	return &site{world: w, handler: documented.Handler(w.t, server.Handler()), plain: server.Handler(), routes: server.Routes()}
 }
 
 // as sends a request of a relying party.

@@ -119,6 +119,9 @@ type Verifier struct {
 	slots *session.Objects[struct{}]
 	// repeats are the answers to creations with an idempotency key.
 	repeats *session.Objects[repeat]
+
+	streams streams
+	pace    pace
 }
 
 const minToken = 32
@@ -137,6 +140,7 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	lifetime := cfg.Lifetimes.Request + cfg.Lifetimes.Result
 	v := &Verifier{
+		pace:         defaultPace,
 		cfg:          cfg,
 		presented:    map[string]Preset{},
 		transactions: session.NewObjects[transaction](cfg.Sessions, "vp-transaction", lifetime),

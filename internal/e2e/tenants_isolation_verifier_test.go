@@ -38,6 +38,9 @@ func verifierMatrix() map[string]entry {
 			{"transaction", tryTransaction(http.MethodGet)}, {"relying party's token", tryTransactionToken(http.MethodGet)},
 			{"response code", tryResponseCode},
 		}},
+		"GET /api/transactions/:id/events": {attempts: []attempt{
+			{"transaction", tryEvents}, {"relying party's token", tryEventsToken},
+		}},
 		"DELETE /api/transactions/:id": {attempts: []attempt{
 			{"transaction", tryTransaction(http.MethodDelete)}, {"relying party's token", tryTransactionToken(http.MethodDelete)},
 		}},
@@ -227,6 +230,38 @@ func tryTransactionToken(method string) func(t *testing.T, n *neighbours) trial 
 	}
 }
 
+// declines begins a transaction that a wallet declines, so that its events have
+// an end.
+func (s *side) declines(t *testing.T) string {
+	t.Helper()
+	a := s.ask(t)
+	address, state := s.said(t, a)
+	form := url.Values{"error": {"access_denied"}, "state": {state}}
+	accepted(t, "a wallet that declines", s.post(t, address, []byte(form.Encode())))
+	return a.ID
+}
+
+func tryEvents(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	id := n.a.declines(t)
+	return trial{
+		own:   n.a.transaction(t, http.MethodGet, id+"/events", n.a.box.APIToken),
+		other: n.b.transaction(t, http.MethodGet, id+"/events", n.b.box.APIToken),
+		guess: n.b.transaction(t, http.MethodGet, unknown()+"/events", n.b.box.APIToken),
+	}
+}
+
+func tryEventsToken(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	here, there := n.a.declines(t)+"/events", n.b.declines(t)+"/events"
+	return trial{
+		own:   n.a.transaction(t, http.MethodGet, here, n.a.box.APIToken),
+		other: n.b.transaction(t, http.MethodGet, there, n.a.box.APIToken),
+		guess: n.b.transaction(t, http.MethodGet, there, unknown()),
+		alive: n.b.transaction(t, http.MethodGet, there, n.b.box.APIToken),
+	}
+}
+
 func tryResponseCode(t *testing.T, n *neighbours) trial {
 	t.Helper()
 	here, there := n.a.ask(t), n.b.ask(t)
@@ -323,7 +358,13 @@ func tryState(t *testing.T, n *neighbours) trial {
 // waiting begins a transaction and returns what its request says.
 func (s *side) waiting(t *testing.T) (responseURI, state string) {
 	t.Helper()
-	object := s.send(t, http.MethodGet, s.ask(t).RequestURI, nil, nil)
+	return s.said(t, s.ask(t))
+}
+
+// said returns what the request of a transaction says.
+func (s *side) said(t *testing.T, a asked) (responseURI, state string) {
+	t.Helper()
+	object := s.send(t, http.MethodGet, a.RequestURI, nil, nil)
 	parts := strings.Split(string(object.body), ".")
 	if len(parts) != 3 {
 		t.Fatalf("%d %s", object.status, object.body)
