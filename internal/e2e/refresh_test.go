@@ -62,7 +62,25 @@ func (d *deployment) sealed(t *testing.T) int {
 // time, long after nothing of the person is in the session store any more.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, deployOptions{})
+	grants := map[string]func(t *testing.T, d *deployment, c *oauthClient) openid4vci.TokenResponse{
+		"authorization code": func(t *testing.T, _ *deployment, c *oauthClient) openid4vci.TokenResponse {
+			return c.consent(t, cardOf(t, "hanako"))
+		},
+		"pre-authorized code": func(t *testing.T, d *deployment, c *oauthClient) (token openid4vci.TokenResponse) {
+			d.send(t, http.MethodPost, d.endpoint("/token"), c.headers(t, d.endpoint("/token")), c.preAuthorizedForm(t)).read(t, &token)
+			return token
+		},
+	}
+	for name, begin := range grants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := deploy(t, deployOptions{})
+			testRefresh(t, d, func(c *oauthClient) openid4vci.TokenResponse { return begin(t, d, c) })
+		})
+	}
+}
+
+func testRefresh(t *testing.T, d *deployment, begin func(c *oauthClient) openid4vci.TokenResponse) {
 	address, err := openid4vci.AuthorizationServerMetadataURL(d.box.Issuer)
 	if err != nil {
 		t.Fatal(err)
@@ -72,35 +90,27 @@ func TestRefresh(t *testing.T) {
 	if !metadata.SupportsGrant(openid4vci.GrantRefreshToken) {
 		t.Errorf("grants %q", metadata.GrantTypesSupported)
 	}
-	grants := map[string]func(c *oauthClient) openid4vci.TokenResponse{
-		"authorization code": func(c *oauthClient) openid4vci.TokenResponse { return c.consent(t, cardOf(t, "hanako")) },
-		"pre-authorized code": func(c *oauthClient) (token openid4vci.TokenResponse) {
-			d.send(t, http.MethodPost, d.endpoint("/token"), c.headers(t, d.endpoint("/token")), c.preAuthorizedForm(t)).read(t, &token)
-			return token
-		},
-	}
-	for name, begin := range grants {
-		c := d.newClient(t)
-		token := begin(c)
-		id := c.batch(t, token.AccessToken)
-		for _, later := range []time.Duration{time.Minute, 20 * time.Hour} {
-			d.clock.advance(later)
-			c.dpop, c.attestation = newKey(t), d.attest(t, c.instance.Public(), nil)
-			a := c.refresh(t, token.RefreshToken)
-			var again openid4vci.TokenResponse
-			a.read(t, &again)
-			if again.TokenType != "DPoP" || again.RefreshToken != "" || again.Scope != "identity_sd_jwt" || again.AccessToken == token.AccessToken {
-				t.Errorf("%s: %s of scope %q, with a new refresh token: %v", name, again.TokenType, again.Scope, again.RefreshToken != "")
-			}
-			if a.header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: Cache-Control %q", name, a.header.Get("Cache-Control"))
-			}
-			if got := c.credential(t, again.AccessToken, c.credentialRequest(t, 2), nil).credentials(t); len(got) != 2 {
-				t.Errorf("%s: %d credentials", name, len(got))
-			}
-			if a := c.notify(t, again.AccessToken, id, openid4vci.EventDeleted); a.status != http.StatusNoContent {
-				t.Errorf("%s: notification of what came before: %d %s", name, a.status, a.body)
-			}
+	c := d.newClient(t)
+	token := begin(c)
+	id := c.batch(t, token.AccessToken)
+	// The revocation lists of the test JPKI last for a day.
+	for _, later := range []time.Duration{time.Minute, 20 * time.Hour} {
+		d.clock.advance(later)
+		c.dpop, c.attestation = newKey(t), d.attest(t, c.instance.Public(), nil)
+		a := c.refresh(t, token.RefreshToken)
+		var again openid4vci.TokenResponse
+		a.read(t, &again)
+		if again.TokenType != "DPoP" || again.RefreshToken != "" || again.Scope != "identity_sd_jwt" || again.AccessToken == token.AccessToken {
+			t.Errorf("%s of scope %q, with a new refresh token: %v", again.TokenType, again.Scope, again.RefreshToken != "")
+		}
+		if a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("Cache-Control %q", a.header.Get("Cache-Control"))
+		}
+		if got := c.credential(t, again.AccessToken, c.credentialRequest(t, 2), nil).credentials(t); len(got) != 2 {
+			t.Errorf("%d credentials", len(got))
+		}
+		if a := c.notify(t, again.AccessToken, id, openid4vci.EventDeleted); a.status != http.StatusNoContent {
+			t.Errorf("notification of what came before: %d %s", a.status, a.body)
 		}
 	}
 }
