@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and the machine lacks: redis-server, PostgreSQL, SoftHSM,
-# Chromium, and a Node that is new enough with the packages of the other-language
-# wallet.
+# Chromium, a Node that is new enough, and the packages of the wallets in other
+# languages, JavaScript and Python.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,7 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3 python3-venv"
 command -v git >/dev/null || missing="$missing git"
 command -v openssl >/dev/null || missing="$missing openssl"
 # The pages are tested in a browser; the fonts are for the pictures it takes.
@@ -40,4 +41,12 @@ if [ -f "$wallet/package.json" ]; then
 		echo "deps: Node is older than 20; installing a newer one from npm"
 		(cd "$wallet" && npm install --no-save --no-audit --no-fund --silent node@22)
 	fi
+fi
+
+wallet=internal/e2e/python
+if ! cmp -s "$wallet/requirements.txt" "$wallet/.venv/requirements.txt"; then
+	echo "deps: installing the packages of the Python wallet"
+	python3 -m venv --clear "$wallet/.venv"
+	"$wallet/.venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$wallet/requirements.txt"
+	cp "$wallet/requirements.txt" "$wallet/.venv/requirements.txt"
 fi

@@ -32,8 +32,15 @@ type world struct {
 	Provider   string            `json:"provider"`
 	AdminToken string            `json:"adminToken"`
 	APIToken   string            `json:"apiToken"`
+	Clear      clearVerifier     `json:"clear"`
 	Anchors    map[string]string `json:"anchors"`
 	Person     person            `json:"person"`
+}
+
+// clearVerifier is a verifier whose responses are not encrypted.
+type clearVerifier struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
 }
 
 type person struct {
@@ -55,6 +62,8 @@ var steps = []string{
 	"the verifier refuses it for another nonce",
 	"the verifier accepts the mdoc",
 	"the verifier refuses it for another session transcript",
+	"the verifier that wants no encryption accepts both formats",
+	"it refuses both for another nonce",
 	"@openid4vc/openid4vci receives the other shipped types",
 	"@sd-jwt/sd-jwt-vc verifies the PID",
 	"@owf/mdoc verifies the PID and the mDL",
@@ -71,11 +80,12 @@ func TestNodeWallet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clear := addClearVerifier(t, box)
 	everyType(t)(box)
 	server := serve(t, box)
 	input, err := json.Marshal(world{
 		Issuer: box.Issuer, Verifier: box.Verifier, Provider: box.Provider,
-		AdminToken: box.AdminToken, APIToken: box.APIToken,
+		AdminToken: box.AdminToken, APIToken: box.APIToken, Clear: clearVerifier{clear.BaseURL, clear.Token},
 		Anchors: map[string]string{
 			"issuing": anchorPEM(box.IssuerAnchors[credentials.FormatSDJWTVC]),
 			"iaca":    anchorPEM(box.IssuerAnchors[credentials.FormatMdoc]),

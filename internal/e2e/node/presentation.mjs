@@ -1,7 +1,7 @@
 // Answers a verifier by OpenID4VP 1.0 with the client of @openid4vc.
 import { Openid4vpClient } from '@openid4vc/openid4vp'
 import { base64url, calculateJwkThumbprint } from 'jose'
-import { check, same } from './check.mjs'
+import { same } from './check.mjs'
 import { encryptJwe, hash, signJwt, verifyX5cJwt } from './crypto.mjs'
 
 // What the wallet says of itself when it fetches a request by POST. The library
@@ -18,10 +18,11 @@ const wallet = {
 /**
  * Resolves the request behind a link, whose signer must chain up to one of the
  * anchors, calls build(query, context) for the presentation of its one
- * credential query, and posts it encrypted. Returns the verifier's answer. The
- * request is fetched with the given method, get or post.
+ * credential query, and posts it, encrypted in the mode direct_post.jwt. Returns
+ * the verifier's answer. The request is fetched with the given method, get or
+ * post, and must be for the given response mode.
  */
-export async function respond(link, anchors, method, build) {
+export async function respond(link, anchors, method, mode, build) {
   const fetched = []
   const client = new Openid4vpClient({
     callbacks: {
@@ -47,20 +48,20 @@ export async function respond(link, anchors, method, build) {
   const request = resolved.authorizationRequestPayload
   same(resolved.client.prefix, 'x509_hash', 'client identifier prefix')
   same(resolved.version, 100, 'version of the request')
-  same(request.response_mode, 'direct_post.jwt', 'response mode')
+  same(request.response_mode, mode, 'response mode')
 
   const [query] = request.dcql_query.credentials
-  const [jwk] = request.client_metadata.jwks.keys
+  const jwk = mode === 'direct_post.jwt' ? request.client_metadata.jwks.keys[0] : undefined
   const presentation = await build(query, {
     audience: resolved.client.effective,
     nonce: request.nonce,
     responseUri: request.response_uri,
-    jwkThumbprint: base64url.decode(await calculateJwkThumbprint(jwk)),
+    jwkThumbprint: jwk && base64url.decode(await calculateJwkThumbprint(jwk)),
   })
   const created = await client.createOpenid4vpAuthorizationResponse({
     authorizationRequestPayload: request,
     authorizationResponsePayload: { vp_token: { [query.id]: [presentation] } },
-    jarm: {
+    jarm: jwk && {
       encryption: { jwk },
       serverMetadata: {
         authorization_signing_alg_values_supported: [],
@@ -69,7 +70,7 @@ export async function respond(link, anchors, method, build) {
       },
     },
   })
-  check(created.jarm?.responseJwt.split('.').length === 5, 'the response is not encrypted')
+  same(created.jarm?.responseJwt.split('.').length, jwk && 5, 'parts of the encrypted response')
   const { response } = await client.submitOpenid4vpAuthorizationResponse({
     authorizationRequestPayload: request, ...created,
   })

@@ -29,15 +29,21 @@ const queries = {
   },
 }
 
-/** Has the relying party ask, answers with build, and returns both outcomes. */
-async function transact(query, build) {
-  const transactions = `${world.verifier}/api/transactions`
-  const token = world.apiToken
+const otherNonce = { nonce: 'another-nonce-than-the-verifier-s' }
+const encrypted = { mode: 'direct_post.jwt', url: world.verifier, token: world.apiToken }
+const clear = { mode: 'direct_post', ...world.clear }
+
+/**
+ * Has the relying party ask at a verifier, answers with build, and returns both
+ * outcomes.
+ */
+async function transact(query, build, { mode, url, token }) {
+  const transactions = `${url}/api/transactions`
   const { id, link } = await sendJSON(transactions, 201, {
     token, body: { dcql_query: { credentials: [query] }, redirect_uri: relyingParty, flow: 'same_device' },
   })
   const method = query.format === 'mso_mdoc' ? 'post' : 'get'
-  const answer = await respond(link, anchors.access, method, build)
+  const answer = await respond(link, anchors.access, method, mode, build)
   let code = ''
   if (answer.status === 200) {
     // The wallet sends the browser on, and the relying party finds the code in
@@ -49,16 +55,16 @@ async function transact(query, build) {
   return { answer, result: await sendJSON(`${transactions}/${id}${code}`, 200, { method: 'GET', token }) }
 }
 
-async function accepted(query, format, claims, build) {
-  const { answer, result } = await transact(query, build)
+async function accepted(query, format, claims, build, verifier = encrypted) {
+  const { answer, result } = await transact(query, build, verifier)
   same(answer.status, 200, `answer to the wallet ${JSON.stringify(answer.body)}`)
   same(result.state, 'verified', 'state of the transaction')
   same(result.credentials.map((c) => [c.query_id, c.format]), [['identity', format]], 'credentials of the result')
   same(result.credentials[0].claims, claims, 'claims of the result')
 }
 
-async function refused(query, reason, build) {
-  const { answer, result } = await transact(query, build)
+async function refused(query, reason, build, verifier = encrypted) {
+  const { answer, result } = await transact(query, build, verifier)
   check(answer.status >= 400 && answer.status < 500, `answer to the wallet: ${answer.status} ${JSON.stringify(answer.body)}`)
   same([result.state, result.refusal?.reason], ['refused', reason], 'state of the transaction')
 }
@@ -135,7 +141,7 @@ await accepted(queries.sdjwt, 'dc+sd-jwt', { name: world.person.name, age_equal_
 step('the verifier accepts the SD-JWT VC')
 
 await refused(queries.sdjwt, 'holder_binding', (query, context) =>
-  presentSDJWT(received.identity_sd_jwt[1], query, { ...context, nonce: 'another-nonce-than-the-verifier-s' }))
+  presentSDJWT(received.identity_sd_jwt[1], query, { ...context, ...otherNonce }))
 step('the verifier refuses it for another nonce')
 
 const device = (credential, change = {}) => (query, { audience: clientId, ...context }) =>
@@ -144,8 +150,17 @@ const device = (credential, change = {}) => (query, { audience: clientId, ...con
 await accepted(queries.mdoc, 'mso_mdoc', { [doctype]: { name: world.person.name }, [iso]: { age_over_18: true } }, device(received.identity_mdoc[0]))
 step('the verifier accepts the mdoc')
 
-await refused(queries.mdoc, 'holder_binding', device(received.identity_mdoc[1], { nonce: 'another-nonce-than-the-verifier-s' }))
+await refused(queries.mdoc, 'holder_binding', device(received.identity_mdoc[1], otherNonce))
 step('the verifier refuses it for another session transcript')
+
+await accepted(queries.sdjwt, 'dc+sd-jwt', { name: world.person.name, age_equal_or_over: { 18: true } },
+  (query, context) => presentSDJWT(attested.identity_sd_jwt[0], query, context), clear)
+await accepted(queries.mdoc, 'mso_mdoc', { [doctype]: { name: world.person.name }, [iso]: { age_over_18: true } }, device(attested.identity_mdoc[0]), clear)
+step('the verifier that wants no encryption accepts both formats')
+
+await refused(queries.sdjwt, 'holder_binding', (query, context) => presentSDJWT(attested.identity_sd_jwt[1], query, { ...context, ...otherNonce }), clear)
+await refused(queries.mdoc, 'holder_binding', device(attested.identity_mdoc[1], otherNonce), clear)
+step('it refuses both for another nonce')
 
 // The types that others have defined, whose claims come from registers.
 const pid = 'eu.europa.ec.eudi.pid.1'
