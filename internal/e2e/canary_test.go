@@ -131,7 +131,7 @@ func (o *observed) outputs(t *testing.T) map[string][]byte {
 		"error answers": o.errors.all(), "the spans": describe(o.spans),
 	}
 	for _, path := range []string{"/metrics", "/readyz", "/livez", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1"} {
-		response, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + o.app.AdminAddress() + path)
+		response, err := (&http.Client{Timeout: time.Minute}).Get("http://" + o.app.AdminAddress() + path)
 		if err != nil {
 			t.Fatal(err)
 		}

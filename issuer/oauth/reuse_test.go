@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,7 +111,8 @@ func newParty(t *testing.T, wallets ...oauth.Wallet) *party {
 func newPartyWith(t *testing.T, edit func(*oauth.Config)) *party {
 	t.Helper()
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	clock := func() time.Time { return now }
+	var passed atomic.Int64 // what the clock has advanced by
+	clock := func() time.Time { return now.Add(time.Duration(passed.Load())) }
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -140,13 +142,12 @@ func newPartyWith(t *testing.T, edit func(*oauth.Config)) *party {
 	edit(&config)
 	p.server = oauth.New(config)
 	p.later = func(d time.Duration) time.Time {
-		now = now.Add(d)
-		return now
+		return now.Add(time.Duration(passed.Add(int64(d))))
 	}
 	p.headers = func(path string) oauth.ClientHeaders {
-		pop, err := attestation.SignPoP(attestation.PoP{ClientID: "wallet", Audience: reuseIssuer, Now: now}, instance)
+		pop, err := attestation.SignPoP(attestation.PoP{ClientID: "wallet", Audience: reuseIssuer, Now: clock()}, instance)
 		must(err)
-		proof, err := dpop.Sign(dpop.ProofOptions{Method: "POST", URL: reuseIssuer + path, Now: now}, instance)
+		proof, err := dpop.Sign(dpop.ProofOptions{Method: "POST", URL: reuseIssuer + path, Now: clock()}, instance)
 		must(err)
 		return oauth.ClientHeaders{Attestation: []string{attested}, PoP: []string{pop}, DPoP: []string{proof}}
 	}
