@@ -66,7 +66,7 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
-	if modules < 80 || len(cases) < 50 {
+	if modules < 100 || len(cases) < 50 {
 		t.Errorf("%d modules of the conformance suite and %d cases: the tables are not found", modules, len(cases))
 	}
 }

@@ -1,7 +1,9 @@
-// Package oidfwallet plays the issuer and the authorization server of the OpenID
-// Foundation's conformance suite to the wallet engine of package holder over HTTPS.
-// Its tests are named after the modules of the suite's plan
-// oid4vci-1_0-wallet-test-plan and its form for HAIP, and demand what those demand.
-// The peers share no code with the wallet: JWS, JWE, SD-JWT, CBOR and mdocs are
-// written here. The wallet's attestations are those of our wallet provider.
+// Package oidfwallet plays the issuer, the authorization server and the verifier
+// of the OpenID Foundation's conformance suite, and hostile ones, to the wallet
+// engine of package holder over HTTPS. Its tests are named after the modules of the
+// suite's plans for wallets, oid4vci-1_0-wallet-test-plan (TestIssuance, TestHAIP,
+// TestFAPI) and oid4vp-1final-wallet-test-plan (TestPresentation,
+// TestNegPresentation), and demand what those demand. The peers share no code with
+// the wallet: JWS, JWE, SD-JWT, CBOR and mdocs are read and written here. The
+// wallet's attestations are those of our wallet provider.
 package oidfwallet

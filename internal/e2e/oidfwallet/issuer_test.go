@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/wallet/holder"
@@ -145,79 +143,6 @@ func (s *issuer) configuration() string {
 	return "eu.europa.ec.eudi.pid.1"
 }
 
-func (s *issuer) metadata(rw http.ResponseWriter, _ *http.Request) {
-	kind, _, keyattest := strings.Cut(s.proof, ".")
-	proof := object{"proof_signing_alg_values_supported": []string{"ES256"}}
-	if keyattest || kind == "attestation" {
-		proof["key_attestations_required"] = object{}
-	}
-	c := object{
-		"format": "dc+sd-jwt", "vct": vct, "scope": "pid", "cryptographic_binding_methods_supported": []string{"jwk"},
-		"credential_signing_alg_values_supported": []string{"ES256"}, "proof_types_supported": object{kind: proof},
-	}
-	if s.mdoc {
-		delete(c, "vct")
-		c["format"], c["doctype"], c["cryptographic_binding_methods_supported"] = "mso_mdoc", doctype, []string{"cose_key"}
-		c["credential_signing_alg_values_supported"] = []int{-7}
-	}
-	m := object{
-		"credential_issuer": s.id, "credential_endpoint": s.id + "credential", "nonce_endpoint": s.id + "nonce",
-		"notification_endpoint": s.id + "notification", "deferred_credential_endpoint": s.id + "deferred",
-		"batch_credential_issuance":           object{"batch_size": 10},
-		"credential_configurations_supported": object{s.configuration(): c},
-		"unknown_parameter":                   object{"a": 1},
-	}
-	if s.encrypted {
-		jwk := jwkOf(&s.encryption.PublicKey)
-		jwk["kid"], jwk["use"], jwk["alg"] = "enc", "enc", "ECDH-ES"
-		m["credential_request_encryption"] = object{
-			"jwks": object{"keys": []any{jwk}}, "enc_values_supported": []string{"A128GCM", "A256GCM"}, "encryption_required": true,
-		}
-		m["credential_response_encryption"] = object{
-			"alg_values_supported": []string{"ECDH-ES"}, "enc_values_supported": []string{"A128GCM", "A256GCM"}, "encryption_required": true,
-		}
-	}
-	if s.editMetadata != nil {
-		s.editMetadata(m)
-	}
-	write(rw, 200, m)
-}
-
-func (s *issuer) serverMetadata(rw http.ResponseWriter, _ *http.Request) {
-	m := object{
-		"issuer": s.id, "authorization_endpoint": s.id + "authorize", "token_endpoint": s.id + "token",
-		"pushed_authorization_request_endpoint": s.id + "par", "require_pushed_authorization_requests": true,
-		"authorization_response_iss_parameter_supported": true, "code_challenge_methods_supported": []string{"S256"},
-		"dpop_signing_alg_values_supported": []string{"ES256"}, "response_types_supported": []string{"code"},
-		"grant_types_supported":                 []string{"authorization_code", "urn:ietf:params:oauth:grant-type:pre-authorized_code"},
-		"token_endpoint_auth_methods_supported": []string{"attest_jwt_client_auth"},
-		"unknown_parameter":                     1,
-	}
-	if s.challenges {
-		m["challenge_endpoint"] = s.id + "challenge"
-	}
-	if s.editServer != nil {
-		s.editServer(m)
-	}
-	write(rw, 200, m)
-}
-
-func (s *issuer) offer() object {
-	grants := object{"authorization_code": object{"issuer_state": "state of the issuer"}}
-	if s.preAuthorized {
-		grants = object{"urn:ietf:params:oauth:grant-type:pre-authorized_code": object{
-			"pre-authorized_code": "pre", "tx_code": object{"input_mode": "numeric", "length": len(txCode)},
-		}}
-	}
-	o := object{
-		"credential_issuer": s.id, "credential_configuration_ids": []string{s.configuration()}, "grants": grants, "unknown": 1,
-	}
-	if s.editOffer != nil {
-		s.editOffer(o)
-	}
-	return o
-}
-
 func (s *issuer) link() string {
 	if s.byReference {
 		return withQuery("haip-vci://", url.Values{"credential_offer_uri": {s.id + "offer"}})
@@ -230,98 +155,6 @@ func (s *issuer) offered() ([]*holder.Held, *holder.Wallet, error) {
 	w := s.newWallet(fetch.Options{})
 	held, err := w.AcceptOffer(s.t.Context(), s.link(), browser{s.peer})
 	return held, w, err
-}
-
-// client holds the wallet to attestation-based client authentication.
-func (s *issuer) client(r *http.Request) error {
-	attested, pop := r.Header.Values("OAuth-Client-Attestation"), r.Header.Values("OAuth-Client-Attestation-PoP")
-	if len(attested) != 1 || len(pop) != 1 {
-		return fmt.Errorf("%d attestations and %d proofs", len(attested), len(pop))
-	}
-	header, a, err := readJWS("oauth-client-attestation+jwt", attested[0])
-	if err != nil {
-		return err
-	}
-	key, err := leafOf(header, s.ca.Certificate)
-	if err != nil {
-		return fmt.Errorf("client attestation: %w", err)
-	}
-	cnf, _ := a["cnf"].(object)
-	instance, err := keyOf(cnf["jwk"])
-	if err != nil {
-		return err
-	}
-	_, p, err := readJWS("oauth-client-attestation-pop+jwt", pop[0])
-	if err != nil {
-		return err
-	}
-	exp, _ := a["exp"].(float64)
-	id, now := text(a, "sub"), float64(time.Now().Unix())
-	fresh := !s.seen[text(p, "jti")]
-	s.seen[text(p, "jti")] = true
-	return first(
-		verify(key, attested[0]), verify(instance, pop[0]),
-		want(text(a, "iss") == providerURL, "iss of the attestation is %v", a["iss"]),
-		want(id == clientID && r.PostForm.Get("client_id") == id, "client_id %q, sub %q", r.PostForm.Get("client_id"), id),
-		want(exp > now && exp < now+24*3600, "the attestation expires at %v", a["exp"]),
-		want(p["iss"] == nil || text(p, "iss") == id, "iss of the proof is %v", p["iss"]),
-		want(text(p, "aud") == s.id, "aud of the proof is %v", p["aud"]),
-		want(text(p, "jti") != "" && fresh, "jti of the proof is missing or old"),
-		recent(p),
-		want(!s.challenges || s.challenge != "" && text(p, "challenge") == s.challenge, "challenge of the proof is %v, want %q", p["challenge"], s.challenge),
-	)
-}
-
-// recent holds iat to the last five minutes.
-func recent(claims object) error {
-	iat, ok := claims["iat"].(float64)
-	age := float64(time.Now().Unix()) - iat
-	return want(ok && age < 300 && age > -300, "iat is %v", claims["iat"])
-}
-
-// dpop holds the wallet to RFC 9449. It asks for a nonce first.
-func (s *issuer) dpop(rw http.ResponseWriter, r *http.Request, token string) (again bool, err error) {
-	proof := r.Header.Values("DPoP")
-	if len(proof) != 1 {
-		return false, fmt.Errorf("%d DPoP proofs", len(proof))
-	}
-	header, p, err := readJWS("dpop+jwt", proof[0])
-	if err != nil {
-		return false, err
-	}
-	key, err := keyOf(header["jwk"])
-	if err != nil {
-		return false, err
-	}
-	print := b64.EncodeToString(thumbprint(key))
-	if s.dpopKey == "" {
-		s.dpopKey = print
-	}
-	ath := ""
-	if token != "" {
-		ath = b64.EncodeToString(digest([]byte(token)))
-	}
-	fresh := !s.seen[text(p, "jti")]
-	s.seen[text(p, "jti")] = true
-	if err := first(
-		verify(key, proof[0]), recent(p),
-		want(text(p, "htm") == r.Method && text(p, "htu") == s.base+r.URL.Path, "DPoP proof for %v %v", p["htm"], p["htu"]),
-		want(text(p, "ath") == ath, "ath is %v", p["ath"]), want(fresh, "a DPoP proof came twice"),
-		want(print == s.dpopKey, "another DPoP key"),
-	); err != nil || s.noNonces {
-		return false, err
-	}
-	place := "resource"
-	if token == "" {
-		place = "server"
-	}
-	if s.nonces[place] == "" || text(p, "nonce") != s.nonces[place] {
-		err = want(s.nonces[place] == "", "DPoP nonce %v, want %q", p["nonce"], s.nonces[place])
-		s.nonces[place] = rand.Text()
-		rw.Header().Set("DPoP-Nonce", s.nonces[place])
-		return true, err
-	}
-	return false, nil
 }
 
 func (s *issuer) giveChallenge(rw http.ResponseWriter, r *http.Request) {
@@ -439,82 +272,6 @@ func (s *issuer) resource(rw http.ResponseWriter, r *http.Request, encrypted boo
 		return nil, false
 	}
 	return o, true
-}
-
-// proofKeys holds the proofs to appendix F and returns the keys they name.
-func (s *issuer) proofKeys(request object) ([]*ecdsa.PublicKey, error) {
-	kind, _, keyattest := strings.Cut(s.proof, ".")
-	proofs, _ := request["proofs"].(object)
-	list, _ := proofs[kind].([]any)
-	if len(proofs) != 1 || len(list) == 0 {
-		return nil, fmt.Errorf("proofs %v, want %s", proofs, kind)
-	}
-	if kind == "attestation" {
-		if len(list) != 1 {
-			return nil, errors.New("not exactly one attestation")
-		}
-		return s.attested(list[0], false)
-	}
-	var out []*ecdsa.PublicKey
-	for _, item := range list {
-		proof, _ := item.(string)
-		header, p, err := readJWS("openid4vci-proof+jwt", proof)
-		if err != nil {
-			return nil, err
-		}
-		key, err := keyOf(header["jwk"])
-		if err != nil {
-			return nil, err
-		}
-		if err := first(
-			verify(key, proof), recent(p), want(header["kid"] == nil && header["x5c"] == nil, "header %v", header),
-			want(text(p, "aud") == s.id, "aud of the proof is %v", p["aud"]), want(text(p, "nonce") == s.cNonce, "nonce of the proof is %v", p["nonce"]),
-		); err != nil {
-			return nil, err
-		}
-		if !keyattest {
-			out = append(out, key)
-			continue
-		}
-		attested, err := s.attested(header["key_attestation"], true)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(attested, func(k *ecdsa.PublicKey) bool { return k.Equal(key) }) {
-			return nil, errors.New("the proof is by a key that is not attested")
-		}
-		out = append(out, attested...)
-	}
-	return out, nil
-}
-
-// attested reads a key attestation (appendix D).
-func (s *issuer) attested(item any, expires bool) ([]*ecdsa.PublicKey, error) {
-	jws, _ := item.(string)
-	header, a, err := readJWS("key-attestation+jwt", jws)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := leafOf(header, s.ca.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	iat, _ := a["iat"].(float64)
-	exp, hasExp := a["exp"].(float64)
-	list, _ := a["attested_keys"].([]any)
-	var out []*ecdsa.PublicKey
-	for _, jwk := range list {
-		key, err := keyOf(jwk)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, key)
-	}
-	now := float64(time.Now().Unix())
-	return out, first(
-		verify(signer, jws), want(len(out) > 0, "no attested keys"), want(iat > 0 && iat < now+60, "iat %v", a["iat"]),
-		want(hasExp && exp > now || !expires && !hasExp, "exp %v", a["exp"]), want(text(a, "nonce") == s.cNonce, "nonce %v", a["nonce"]),
-	)
 }
 
 func (s *issuer) credential(rw http.ResponseWriter, r *http.Request) {

@@ -58,7 +58,7 @@ var newAuthority = sync.OnceValue(func() *authority {
 	a.sd = fine(a.ca.IssueSDJWTSigner(trusttest.LeafOptions{}))
 	a.doc = fine(a.iaca.IssueMdocSigner(trusttest.LeafOptions{}))
 	a.attester = fine(a.ca.IssueWalletProvider(trusttest.LeafOptions{}))
-	a.access = fine(a.ca.IssueVerifierAccess(trusttest.LeafOptions{DNSNames: []string{"127.0.0.1.test.invalid"}}))
+	a.access = fine(a.ca.IssueVerifierAccess(trusttest.LeafOptions{DNSNames: []string{"localhost"}}))
 	a.rest = fine(a.ca.IssueVerifierAccess(trusttest.LeafOptions{Name: "Another Verifier"}))
 	a.provider = newProvider(a.attester)
 	return a
@@ -159,7 +159,7 @@ func (p *peer) newWallet(options fetch.Options) *holder.Wallet {
 	p.t.Helper()
 	options.Purpose, options.Now = "wallet", time.Now
 	options.ExtraRoots = []*x509.Certificate{p.ca.Certificate}
-	options.AllowLoopback = []string{strings.TrimPrefix(p.base, "https://")}
+	options.AllowLoopback = []string{strings.TrimPrefix(p.base, "https://"), strings.TrimPrefix(p.named(), "https://")}
 	client := fine(fetch.New(options))
 	p.t.Cleanup(client.CloseIdleConnections)
 	return &holder.Wallet{
@@ -217,3 +217,6 @@ func (browser) TxCode(context.Context, openid4vci.TxCode) (string, error) { retu
 func withQuery(address string, parameters url.Values) string {
 	return address + "?" + parameters.Encode()
 }
+
+// named is the origin with a name in the place of the address.
+func (p *peer) named() string { return strings.Replace(p.base, "127.0.0.1", "localhost", 1) }
