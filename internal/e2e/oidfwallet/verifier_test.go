@@ -71,7 +71,8 @@ type verifier struct {
 	reordered bool
 	// redirect is what the answer to a response names.
 	redirect string
-	answer   http.HandlerFunc
+	// instead answers for the request, answer for the response, in its place.
+	instead, answer http.HandlerFunc
 
 	fetched []url.Values
 	posted  []url.Values
@@ -153,6 +154,13 @@ func (v *verifier) query(names ...string) object {
 	return object{"credentials": []any{q}}
 }
 
+// valued asks for one claim with a value.
+func (v *verifier) valued(name, value string) object {
+	q := v.query(name)
+	q["credentials"].([]any)[0].(object)["claims"].([]any)[0].(object)["values"] = []string{value}
+	return q
+}
+
 // held is a credential as the wallet would have received it.
 func (v *verifier) held(mdoc bool) *holder.Held {
 	key := newKey()
@@ -184,6 +192,10 @@ func (v *verifier) signed() string {
 }
 
 func (v *verifier) giveRequest(rw http.ResponseWriter, r *http.Request) {
+	if v.instead != nil {
+		v.instead(rw, r)
+		return
+	}
 	if err := r.ParseForm(); err != nil {
 		v.t.Error(err)
 	}
