@@ -29,8 +29,15 @@ type ClientAttestation struct {
 	// WalletName is for people, WalletLink a URL that says more. Both may be
 	// empty.
 	WalletName, WalletLink string
-	// Status is nil if the attestation cannot be revoked.
-	Status *credentials.StatusRef
+	// WalletVersion is that of the wallet solution, and Certification a URL
+	// about its certification (EUDI technical specification 3). Both may be
+	// empty.
+	WalletVersion, Certification string
+	// Status is nil if the attestation cannot be revoked. With StatusUntil,
+	// which is until when the provider keeps it up at least, it stands in
+	// client_status too, where technical specification 3 has it.
+	Status      *credentials.StatusRef
+	StatusUntil time.Time
 }
 
 type clientClaims struct {
@@ -39,8 +46,11 @@ type clientClaims struct {
 	Confirmation *confirmation `json:"cnf"`
 	WalletName   string        `json:"wallet_name,omitempty"`
 	WalletLink   string        `json:"wallet_link,omitempty"`
+	Version      string        `json:"wallet_version,omitempty"`
 	Status       *status       `json:"status,omitempty"`
 	ClientStatus *wrapped      `json:"client_status,omitempty"`
+	// Certification is of any type: the specification leaves it open.
+	Certification any `json:"wallet_solution_certification_information,omitempty"`
 	lifetime
 }
 
@@ -60,11 +70,15 @@ func SignClientAttestation(a ClientAttestation, key *keys.Key) (string, error) {
 	}
 	c := clientClaims{
 		ClientID: a.ClientID, Confirmation: &confirmation{jwk},
-		WalletName: a.WalletName, WalletLink: a.WalletLink, Status: statusOf(a.Status),
+		WalletName: a.WalletName, WalletLink: a.WalletLink, Version: a.WalletVersion,
+		Status: statusOf(a.Status), ClientStatus: wrap(a.Status, a.StatusUntil),
 		lifetime: lifetime{IssuedAt: date(a.IssuedAt), Starts: date(a.NotBefore), Expires: date(a.ExpiresAt)},
 	}
 	if a.Issuer != "" {
 		c.Issuer = &a.Issuer
+	}
+	if a.Certification != "" {
+		c.Certification = a.Certification
 	}
 	return sign(TypeClient, c, key)
 }
@@ -114,6 +128,11 @@ type Client struct {
 	InstanceKeyThumbprint string
 	// WalletName and WalletLink are for people; "" if absent.
 	WalletName, WalletLink string
+	// WalletVersion is that of the wallet solution, "" if absent.
+	WalletVersion string
+	// StatusUntil is until when the provider keeps the status up at least, zero
+	// if it does not say.
+	StatusUntil time.Time
 	// Statuses are the status list entries that must be read before the
 	// client is trusted; most attestations have one or none.
 	Statuses []credentials.StatusRef
@@ -199,6 +218,7 @@ func verifyAttestation(ctx context.Context, attestation string, e Expect) (*Clie
 		ID: c.ClientID, InstanceKey: key,
 		InstanceKeyThumbprint: jose.EncodeBase64(c.Confirmation.JWK.Thumbprint()),
 		WalletName:            c.WalletName, WalletLink: c.WalletLink, Statuses: statuses,
+		WalletVersion: c.Version, StatusUntil: c.ClientStatus.until(),
 		IssuedAt: timeOf(c.IssuedAt), ExpiresAt: c.Expires.Time(), Chain: chain,
 	}
 	if c.Issuer != nil {
@@ -234,6 +254,7 @@ func Read(attestation string) (*ClientAttestation, error) {
 	}
 	out := &ClientAttestation{
 		ClientID: c.ClientID, InstanceKey: key, WalletName: c.WalletName, WalletLink: c.WalletLink,
+		WalletVersion: c.Version, StatusUntil: c.ClientStatus.until(),
 		IssuedAt: timeOf(c.IssuedAt), NotBefore: timeOf(c.Starts), ExpiresAt: c.Expires.Time(),
 	}
 	if c.Issuer != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -110,9 +111,19 @@ type statusList struct {
 	URI   string  `json:"uri"`
 }
 
-// wrapped is how EUDI technical specification 3 places a status.
+// wrapped is how EUDI technical specification 3 places a status, with the time
+// until which it is kept up.
 type wrapped struct {
-	Status *status `json:"status"`
+	Status  *status           `json:"status"`
+	Expires *jose.NumericDate `json:"exp,omitempty"`
+}
+
+// wrap returns nil unless there is a status and a time until which it is kept up.
+func wrap(ref *credentials.StatusRef, until time.Time) *wrapped {
+	if ref == nil || until.IsZero() {
+		return nil
+	}
+	return &wrapped{Status: statusOf(ref), Expires: date(until)}
 }
 
 func statusOf(ref *credentials.StatusRef) *status {
@@ -133,9 +144,19 @@ func refs(claims ...*status) ([]credentials.StatusRef, *fault) {
 		if s.List == nil || s.List.Index == nil || s.List.URI == "" {
 			return nil, &fault{reason: "its status is not a status list reference"}
 		}
-		out = append(out, credentials.StatusRef{URI: s.List.URI, Index: *s.List.Index})
+		ref := credentials.StatusRef{URI: s.List.URI, Index: *s.List.Index}
+		if !slices.Contains(out, ref) { // it may stand in both places
+			out = append(out, ref)
+		}
 	}
 	return out, nil
+}
+
+func (w *wrapped) until() time.Time {
+	if w == nil {
+		return time.Time{}
+	}
+	return timeOf(w.Expires)
 }
 
 func (w *wrapped) status() *status {

@@ -31,8 +31,11 @@ type KeyAttestation struct {
 	// IssuedAt is mandatory. ExpiresAt may be zero unless the attestation goes
 	// into a proof of type jwt.
 	IssuedAt, ExpiresAt time.Time
-	// Status is nil if the attestation cannot be revoked.
-	Status *credentials.StatusRef
+	// Status is nil if the attestation cannot be revoked. With StatusUntil,
+	// which is until when the provider keeps it up at least, it stands in
+	// key_storage_status too (EUDI technical specification 3).
+	Status      *credentials.StatusRef
+	StatusUntil time.Time
 }
 
 type keyClaims struct {
@@ -56,7 +59,7 @@ func SignKeyAttestation(a KeyAttestation, key *keys.Key) (string, error) {
 	}
 	c := keyClaims{
 		Issuer: a.Issuer, KeyStorage: a.KeyStorage, UserAuthentication: a.UserAuthentication,
-		Certification: a.Certification, Status: statusOf(a.Status),
+		Certification: a.Certification, Status: statusOf(a.Status), KeyStorageStatus: wrap(a.Status, a.StatusUntil),
 		lifetime: lifetime{IssuedAt: date(a.IssuedAt), Expires: date(a.ExpiresAt)},
 	}
 	for _, pub := range a.Keys {
@@ -109,6 +112,9 @@ type AttestedKeys struct {
 	// Statuses are the status list entries that must be read before the keys
 	// are trusted.
 	Statuses []credentials.StatusRef
+	// StatusUntil is until when the provider keeps the status up at least, zero
+	// if it does not say.
+	StatusUntil time.Time
 	// IssuedAt is iat; ExpiresAt is zero if the attestation has no exp.
 	IssuedAt, ExpiresAt time.Time
 	// Chain runs from the provider's certificate to the anchor.
@@ -161,7 +167,7 @@ func verifyKeys(ctx context.Context, compact string, e KeyExpect) (*AttestedKeys
 	}
 	a := &AttestedKeys{
 		Keys: pubs, KeyStorage: c.KeyStorage, UserAuthentication: c.UserAuthentication,
-		Certification: c.Certification, Statuses: statuses,
+		Certification: c.Certification, Statuses: statuses, StatusUntil: c.KeyStorageStatus.until(),
 		IssuedAt: c.IssuedAt.Time(), ExpiresAt: timeOf(c.Expires), Chain: chain,
 	}
 	if c.Nonce != nil {

@@ -41,7 +41,7 @@ func (a *App) buildProvider(t *tenant) error {
 	}
 	p, err := provider.New(provider.Config{
 		Tenant: tenant, Issuer: t.BaseURL(), ClientID: c.ClientID,
-		WalletName: c.WalletName, WalletURL: c.WalletURL, Keys: keys,
+		WalletName: c.WalletName, WalletURL: c.WalletURL, Certification: c.Certification, Keys: keys,
 		Platforms: platforms, TestMode: a.cfg.Mode == config.ModeTest,
 		DB: a.db, Sessions: a.sessions(t.Role, tenant), Audit: log, StatusLists: lists,
 		Secret: secret, AdminToken: string(token), Metrics: a.observed.provider, Log: a.opt.Log, Now: a.opt.Now,

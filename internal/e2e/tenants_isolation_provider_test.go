@@ -29,6 +29,8 @@ func providerMatrix() map[string]entry {
 		"POST /instances":                         {attempts: instanceProofAttempts("", provider.PurposeRegister)},
 		"POST /instances/:id/client-attestations": attestations(provider.PathClientAttestations, provider.PurposeClientAttestation),
 		"POST /instances/:id/key-attestations":    attestations(provider.PathKeyAttestations, provider.PurposeKeyAttestation),
+		"POST /instances/:id/revoke":              attestations(provider.PathRevoke, provider.PurposeRevoke),
+		"POST /admin/revocations":                 {attempts: []attempt{{"operator's token", tryRevokeMany}}},
 		"POST /admin/instances/:id/revoke": {attempts: []attempt{
 			{"operator's token", tryProviderOperator}, {"instance", tryRevoke},
 		}},
@@ -218,6 +220,40 @@ func tryProviderOperator(t *testing.T, n *neighbours) trial {
 			return n.b.sendProof(t, key, there, provider.PathClientAttestations, proof)
 		},
 	}
+}
+
+// tryRevokeMany has the operator of a end a version of the wallet. That of b has
+// instances of a version with the same name, which stand.
+func tryRevokeMany(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	key := newKey(t)
+	here, there := n.a.register(t, key), n.b.register(t, key)
+	n.a.attest(t, key, here)
+	n.b.attest(t, key, there)
+	end := func(s *side, token string) func() *answer {
+		return func() *answer {
+			body := []byte(`{"wallet_version":"1.0"}`)
+			return s.send(t, http.MethodPost, s.box.Provider+provider.PathAdminRevocations, bearer(token, body), body)
+		}
+	}
+	token := n.a.operatorOf(t)
+	return trial{
+		own: end(n.a, token), other: end(n.b, token), guess: end(n.b, unknown()),
+		alive: func() *answer { return n.b.attest(t, key, there) },
+	}
+}
+
+// attest asks for a client attestation for version 1.0.
+func (s *side) attest(t *testing.T, key *ecdsa.PrivateKey, id string) *answer {
+	t.Helper()
+	proof, err := provider.SignProof(provider.Proof{
+		Audience: s.box.Provider, Purpose: provider.PurposeClientAttestation, Challenge: s.challenge(t),
+		IssuedAt: s.clock.Now(), WalletVersion: "1.0",
+	}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.sendProof(t, key, id, provider.PathClientAttestations, proof)
 }
 
 // tryRevoke has the operator of b revoke an instance of a.

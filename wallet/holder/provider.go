@@ -32,6 +32,8 @@ type Provider struct {
 	// Evidence returns what the platform says about a new instance key, or a key
 	// to attest, for a challenge; nil on platforms that say nothing.
 	Evidence func(ctx context.Context, key crypto.PublicKey, challenge string) (string, error)
+	// WalletVersion is the version of the wallet, for its attestations. Optional.
+	WalletVersion string
 	// Instances keeps the instances for another process; without it they end
 	// with this one.
 	Instances InstanceStore
@@ -93,7 +95,7 @@ func (p *Provider) ClientAttestation(ctx context.Context, authorizationServer st
 	if err := p.register(ctx, in); err != nil {
 		return "", nil, fmt.Errorf("register with the wallet provider: %w", err)
 	}
-	proof, err := p.prove(ctx, in.Key, provider.Proof{Purpose: provider.PurposeClientAttestation})
+	proof, err := p.prove(ctx, in.Key, provider.Proof{Purpose: provider.PurposeClientAttestation, WalletVersion: p.WalletVersion})
 	if err != nil {
 		return "", nil, err
 	}
@@ -148,6 +150,36 @@ func (p *Provider) InstanceID(authorizationServer string) string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.ID
+}
+
+// Revoke has the provider revoke the instance that an authorization server
+// sees, for good, and forgets it.
+func (p *Provider) Revoke(ctx context.Context, authorizationServer string) error {
+	if err := p.revoke(ctx, p.instance(authorizationServer)); err != nil {
+		return err
+	}
+	return p.Forget(ctx, authorizationServer)
+}
+
+func (p *Provider) revoke(ctx context.Context, in *instance) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err := p.load(ctx, in); err != nil || in.ID == "" {
+		return err
+	}
+	proof, err := p.prove(ctx, in.Key, provider.Proof{Purpose: provider.PurposeRevoke})
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(provider.RevokeOwnRequest{Proof: proof})
+	if err != nil {
+		return err
+	}
+	s := stepper{p.HTTP, p.Now, p.OnStep}
+	if _, err := s.post(ctx, "instance revocation", PartyProvider, p.URL+p.path(in, provider.PathRevoke), typeJSON, body, nil); err != nil {
+		return fmt.Errorf("instance revocation: %w", err)
+	}
+	return nil
 }
 
 // Forget drops the instance that an authorization server sees, for example
@@ -241,7 +273,7 @@ func (p *Provider) register(ctx context.Context, in *instance) error {
 			return fmt.Errorf("platform evidence: %w", err)
 		}
 	}
-	request.Proof, err = p.sign(in.Key, provider.Proof{Purpose: provider.PurposeRegister, Challenge: challenge})
+	request.Proof, err = p.sign(in.Key, provider.Proof{Purpose: provider.PurposeRegister, Challenge: challenge, WalletVersion: p.WalletVersion})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ const (
 	PathKeyAttestations    = "/key-attestations"
 	PathAdminInstances     = "/admin/instances"
 	PathRevoke             = "/revoke"
+	PathAdminRevocations   = "/admin/revocations"
 	PathStatusLists        = "/status-lists"
 )
 
@@ -99,6 +100,29 @@ type KeyAttestationResponse struct {
 	ExpiresIn int64 `json:"expires_in"`
 }
 
+// RevokeOwnRequest is the body of POST {base}/instances/{id}/revoke, by which
+// the user of an instance ends it.
+type RevokeOwnRequest struct {
+	// Proof has [PurposeRevoke].
+	Proof string `json:"proof"`
+}
+
+// RevokeManyRequest is the body of POST {base}/admin/revocations.
+type RevokeManyRequest struct {
+	// WalletVersion ends one version of the wallet; All ends them all, as when
+	// the provider ceases. Exactly one of them is set.
+	WalletVersion string `json:"wallet_version,omitempty"`
+	All           bool   `json:"all,omitempty"`
+	// Reason is one of the Revoked constants; empty means [RevokedUnspecified].
+	Reason string `json:"reason,omitempty"`
+}
+
+// RevokeManyResponse answers it.
+type RevokeManyResponse struct {
+	// Revoked is how many instances this request revoked.
+	Revoked int `json:"revoked"`
+}
+
 // RevokeRequest is the body of POST {base}/admin/instances/{id}/revoke. The body
 // may be left out.
 type RevokeRequest struct {
@@ -126,10 +150,11 @@ const (
 	PurposeRegister          Purpose = "register"
 	PurposeClientAttestation Purpose = "client-attestation"
 	PurposeKeyAttestation    Purpose = "key-attestation"
+	PurposeRevoke            Purpose = "revoke"
 )
 
 // Proof is what an instance signs to authenticate a request. All fields but
-// Keys and CNonce are mandatory.
+// Keys, CNonce and WalletVersion are mandatory.
 type Proof struct {
 	// Audience is the base URL of the provider.
 	Audience string
@@ -143,6 +168,11 @@ type Proof struct {
 	// CNonce is the issuer's c_nonce for the key attestation, or "" if the
 	// nonce goes into the proof of the credential request alone.
 	CNonce string
+	// WalletVersion is the version of the wallet that the instance is one of, in
+	// proofs with [PurposeRegister] and [PurposeClientAttestation]: at most 64
+	// letters, digits and the signs . _ + - of ASCII. Optional; what was said
+	// last holds.
+	WalletVersion string
 }
 
 type proofClaims struct {
@@ -152,6 +182,7 @@ type proofClaims struct {
 	Purpose   Purpose           `json:"purpose"`
 	Keys      []jose.JWK        `json:"attested_keys,omitempty"`
 	CNonce    string            `json:"c_nonce,omitempty"`
+	Version   string            `json:"wallet_version,omitempty"`
 }
 
 // SignProof returns the proof as a compact JWS whose header names the public
@@ -165,7 +196,7 @@ func SignProof(p Proof, instance crypto.Signer) (string, error) {
 		return "", fmt.Errorf("provider: instance key: %w", err)
 	}
 	issued := jose.NewNumericDate(p.IssuedAt)
-	claims := proofClaims{Audience: p.Audience, IssuedAt: &issued, Challenge: p.Challenge, Purpose: p.Purpose, CNonce: p.CNonce}
+	claims := proofClaims{Audience: p.Audience, IssuedAt: &issued, Challenge: p.Challenge, Purpose: p.Purpose, CNonce: p.CNonce, Version: p.WalletVersion}
 	for _, pub := range p.Keys {
 		key, err := jose.NewJWK(pub)
 		if err != nil {

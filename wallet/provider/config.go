@@ -39,6 +39,9 @@ type Config struct {
 	ClientID string
 	// WalletName and WalletURL are for people. Optional.
 	WalletName, WalletURL string
+	// Certification is a URL about the certification of the wallet solution.
+	// Optional.
+	Certification string
 	// Keys sign attestations. Their chains do not contain the anchor.
 	Keys *keys.Ring
 	// Platforms holds the platforms that instances may register on, by name.
@@ -75,6 +78,7 @@ type Config struct {
 type Provider struct {
 	cfg        Config
 	challenges *challenges
+	keyMAC     []byte // for the keys that were attested
 	adminToken [sha256.Size]byte
 }
 
@@ -100,11 +104,15 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	keyMAC, err := DeriveKey(cfg.Secret, cfg.Tenant, "attested keys")
+	if err != nil {
+		return nil, err
+	}
 	challenges, err := newChallenges(key, cfg.Tenant, cfg.Sessions, cfg.Now)
 	if err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
-	return &Provider{cfg: cfg, challenges: challenges, adminToken: sha256.Sum256([]byte(cfg.AdminToken))}, nil
+	return &Provider{cfg: cfg, challenges: challenges, keyMAC: keyMAC, adminToken: sha256.Sum256([]byte(cfg.AdminToken))}, nil
 }
 
 // DeriveKey returns the 32 bytes that the secret of a provider has for a purpose,

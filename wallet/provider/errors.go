@@ -27,6 +27,9 @@ const (
 	ReasonPlatformRefused Reason = "platform_refused"
 	// ReasonInstanceRevoked (403): the instance is revoked, for good.
 	ReasonInstanceRevoked Reason = "instance_revoked"
+	// ReasonVersionRevoked (403): the version of the wallet is revoked, for
+	// good. Another version may register.
+	ReasonVersionRevoked Reason = "wallet_version_revoked"
 	// ReasonInstanceUnknown (404): there is no such instance with this key.
 	ReasonInstanceUnknown Reason = "instance_unknown"
 	// ReasonStatusListUnknown (404): there is no such status list.

@@ -37,6 +37,8 @@ func Mount(h *httpd.Server, path string, p *Provider) {
 	api.POST(PathInstances+"/:id"+PathClientAttestations, handler.attestClient)
 	evident := h.Echo().Group(path, httpd.Errors(encodeError), httpd.BodyLimit(maxKeysRequest))
 	evident.POST(PathInstances+"/:id"+PathKeyAttestations, handler.attestKeys)
+	api.POST(PathInstances+"/:id"+PathRevoke, handler.revokeOwn)
+	api.POST(PathAdminRevocations, handler.revokeMany)
 	api.POST(PathAdminInstances+"/:id"+PathRevoke, handler.revoke)
 	if p.cfg.StatusLists != nil {
 		lists := h.Echo().Group(path+PathStatusLists, httpd.Errors(encodeError), httpd.CORS())
@@ -88,9 +90,43 @@ func (h handler) attestKeys(c echo.Context) error {
 	return httpd.WriteJSON(c, http.StatusOK, response)
 }
 
-func (h handler) revoke(c echo.Context) error {
-	if err := h.provider.AuthorizeOperator(bearer(c.Request().Header)); err != nil {
+func (h handler) revokeOwn(c echo.Context) error {
+	var request RevokeOwnRequest
+	if err := httpd.JSON(c, &request); err != nil {
+		return err
+	}
+	if err := h.provider.RevokeOwn(c.Request().Context(), c.Param("id"), request); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// operator returns an error unless the request is the operator's.
+func (h handler) operator(c echo.Context) error {
+	err := h.provider.AuthorizeOperator(bearer(c.Request().Header))
+	if err != nil {
 		c.Response().Header().Set("WWW-Authenticate", "Bearer")
+	}
+	return err
+}
+
+func (h handler) revokeMany(c echo.Context) error {
+	if err := h.operator(c); err != nil {
+		return err
+	}
+	var request RevokeManyRequest
+	if err := httpd.JSON(c, &request); err != nil {
+		return err
+	}
+	response, err := h.provider.RevokeMany(c.Request().Context(), request)
+	if err != nil {
+		return err
+	}
+	return httpd.WriteJSON(c, http.StatusOK, response)
+}
+
+func (h handler) revoke(c echo.Context) error {
+	if err := h.operator(c); err != nil {
 		return err
 	}
 	var request RevokeRequest
@@ -133,6 +169,7 @@ var statuses = map[Reason]int{
 	ReasonUnauthorized:      http.StatusUnauthorized,
 	ReasonPlatformRefused:   http.StatusForbidden,
 	ReasonInstanceRevoked:   http.StatusForbidden,
+	ReasonVersionRevoked:    http.StatusForbidden,
 	ReasonInstanceUnknown:   http.StatusNotFound,
 	ReasonStatusListUnknown: http.StatusNotFound,
 	ReasonKeyRegistered:     http.StatusConflict,

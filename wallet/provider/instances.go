@@ -2,12 +2,16 @@ package provider
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/statuslist"
@@ -20,15 +24,18 @@ const (
 )
 
 // insertInstance writes an instance, or finds the one that has the key.
-func (p *Provider) insertInstance(ctx context.Context, thumbprint, platform string) (id string, created bool, err error) {
+func (p *Provider) insertInstance(ctx context.Context, i *instance, platform string) (id string, created bool, err error) {
 	now := p.cfg.Now()
 	fresh := rand.Text() // not in the transaction, which may run again
 	err = p.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		id, created = fresh, false
+		if err := p.checkVersion(ctx, tx, i.claims.Version); err != nil {
+			return err
+		}
 		result, err := tx.ExecContext(ctx, `
-			INSERT INTO wallet_instances (tenant, id, key_thumbprint, platform, created_at, seen_at, revoked_at, revoke_reason)
-			VALUES ($1, $2, $3, $4, $5, $6, 0, '') ON CONFLICT (tenant, key_thumbprint) DO NOTHING`,
-			p.cfg.Tenant, fresh, thumbprint, platform, now.Unix(), day(now))
+			INSERT INTO wallet_instances (tenant, id, key_thumbprint, platform, created_at, seen_at, revoked_at, revoke_reason, wallet_version)
+			VALUES ($1, $2, $3, $4, $5, $6, 0, '', $7) ON CONFLICT (tenant, key_thumbprint) DO NOTHING`,
+			p.cfg.Tenant, fresh, i.thumbprint, platform, now.Unix(), day(now), i.claims.Version)
 		if err != nil {
 			return fmt.Errorf("provider: instance: %w", err)
 		}
@@ -37,7 +44,7 @@ func (p *Provider) insertInstance(ctx context.Context, thumbprint, platform stri
 			return fmt.Errorf("provider: instance: %w", err)
 		}
 		if n == 0 {
-			id, err = p.findInstance(ctx, tx, thumbprint, platform)
+			id, err = p.findInstance(ctx, tx, i.thumbprint, platform)
 			return err
 		}
 		created = true
@@ -69,6 +76,7 @@ func (p *Provider) findInstance(ctx context.Context, tx *sql.Tx, thumbprint, pla
 // attested is what an attestation is about to say.
 type attested struct {
 	platform Platform
+	version  string // of the wallet
 	key      *keys.Key
 	issued   time.Time
 	expires  time.Time
@@ -76,8 +84,9 @@ type attested struct {
 }
 
 // allocate checks that the instance with this ID and key stands, and records
-// the attestation before it is signed, so that a revocation finds it.
-func (p *Provider) allocate(ctx context.Context, id, thumbprint, kind string) (*attested, error) {
+// the attestation and its keys before it is signed, so that a revocation finds
+// it.
+func (p *Provider) allocate(ctx context.Context, id string, i *instance, kind string) (*attested, error) {
 	now := p.cfg.Now()
 	a, err := p.signed(now)
 	if err != nil {
@@ -86,10 +95,17 @@ func (p *Provider) allocate(ctx context.Context, id, thumbprint, kind string) (*
 	row := rand.Text()
 	err = p.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
 		a.status = nil
-		name, err := p.lockInstance(ctx, tx, id, thumbprint, now)
+		name, version, err := p.lockInstance(ctx, tx, id, i, now)
 		if err != nil {
 			return err
 		}
+		if err := p.checkVersion(ctx, tx, version); err != nil {
+			return err
+		}
+		if err := p.claimKeys(ctx, tx, id, i); err != nil {
+			return err
+		}
+		a.version = version
 		var ok bool
 		if a.platform, ok = p.cfg.Platforms[name]; !ok {
 			return errPlatformWithdrawn()
@@ -139,23 +155,53 @@ func (p *Provider) signed(now time.Time) (*attested, error) {
 	return a, nil
 }
 
-// lockInstance returns the platform of an instance that stands, with its row
-// locked until the transaction ends, so that a revocation comes before it or
+// lockInstance returns platform and version of an instance that stands, with its
+// row locked until the transaction ends, so that a revocation comes before it or
 // sees what it wrote. Another key is the same to outsiders as another ID.
-func (p *Provider) lockInstance(ctx context.Context, tx *sql.Tx, id, thumbprint string, now time.Time) (platform string, err error) {
+func (p *Provider) lockInstance(ctx context.Context, tx *sql.Tx, id string, i *instance, now time.Time) (platform, version string, err error) {
 	var revoked int64
 	err = tx.QueryRowContext(ctx, `
-		UPDATE wallet_instances SET seen_at = $1 WHERE tenant = $2 AND id = $3 AND key_thumbprint = $4
-		RETURNING platform, revoked_at`, day(now), p.cfg.Tenant, id, thumbprint).Scan(&platform, &revoked)
+		UPDATE wallet_instances SET seen_at = $1, wallet_version = CASE WHEN $2 = '' THEN wallet_version ELSE $2 END
+		WHERE tenant = $3 AND id = $4 AND key_thumbprint = $5
+		RETURNING platform, wallet_version, revoked_at`,
+		day(now), i.claims.Version, p.cfg.Tenant, id, i.thumbprint).Scan(&platform, &version, &revoked)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return "", errUnknown()
+		return "", "", errUnknown()
 	case err != nil:
-		return "", fmt.Errorf("provider: instance: %w", err)
+		return "", "", fmt.Errorf("provider: instance: %w", err)
 	case revoked != 0:
-		return "", errRevoked()
+		return "", "", errRevoked()
 	}
-	return platform, nil
+	return platform, version, nil
+}
+
+// claimKeys records for which instance keys are attested, and refuses one that
+// was attested for another: instances are seen by different issuers, who could
+// tell by the key that they are of one wallet.
+func (p *Provider) claimKeys(ctx context.Context, tx *sql.Tx, id string, i *instance) error {
+	macs := make([]string, len(i.claims.Keys))
+	for n := range i.claims.Keys {
+		mac := hmac.New(sha256.New, p.keyMAC)
+		mac.Write(i.claims.Keys[n].Thumbprint())
+		macs[n] = jose.EncodeBase64(mac.Sum(nil))
+	}
+	slices.Sort(macs) // so that two transactions don't wait for each other
+	for _, mac := range macs {
+		result, err := tx.ExecContext(ctx, `
+			INSERT INTO wallet_attested_keys (tenant, key_mac, instance_id) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant, key_mac) DO UPDATE SET instance_id = excluded.instance_id
+			WHERE wallet_attested_keys.instance_id = excluded.instance_id`, p.cfg.Tenant, mac, id)
+		if err != nil {
+			return fmt.Errorf("provider: attested keys: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil {
+			return fmt.Errorf("provider: attested keys: %w", err)
+		} else if n == 0 {
+			return refuse(ReasonKeysInvalid, "a key was attested for another instance", nil)
+		}
+	}
+	return nil
 }
 
 // platformOf returns the platform of the instance with this ID and key.
@@ -176,84 +222,6 @@ func (p *Provider) platformOf(ctx context.Context, id, thumbprint string) (platf
 		return nil
 	})
 	return platform, err
-}
-
-// revokeInstance ends an instance and makes its attestations INVALID. An
-// instance that is revoked stays as it is.
-func (p *Provider) revokeInstance(ctx context.Context, id, reason string) error {
-	now := p.cfg.Now()
-	return p.cfg.DB.Write(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `
-			UPDATE wallet_instances SET revoked_at = $1, revoke_reason = $2
-			WHERE tenant = $3 AND id = $4 AND revoked_at = 0`, max(now.Unix(), 1), reason, p.cfg.Tenant, id)
-		if err != nil {
-			return fmt.Errorf("provider: revoke: %w", err)
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return fmt.Errorf("provider: revoke: %w", err)
-		}
-		if n == 0 {
-			return p.instanceExists(ctx, tx, id)
-		}
-		event := audit.Event{Kind: "instance.revoked", Actor: "operator", Object: id, Outcome: reason}
-		if err := p.cfg.Audit.Append(ctx, tx, p.cfg.Tenant, now, event); err != nil {
-			return err
-		}
-		return p.revokeAttestations(ctx, tx, id, now)
-	})
-}
-
-func (p *Provider) instanceExists(ctx context.Context, tx *sql.Tx, id string) error {
-	var n int
-	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM wallet_instances WHERE tenant = $1 AND id = $2`,
-		p.cfg.Tenant, id).Scan(&n)
-	if err != nil {
-		return fmt.Errorf("provider: instance: %w", err)
-	}
-	if n == 0 {
-		return errUnknown()
-	}
-	return nil
-}
-
-// revokeAttestations makes all attestations of an instance INVALID, expired ones
-// too: issuers may look at them again for as long as their credentials live.
-func (p *Provider) revokeAttestations(ctx context.Context, tx *sql.Tx, id string, now time.Time) error {
-	entries, living, err := p.entriesOf(ctx, tx, id, now)
-	if err != nil {
-		return fmt.Errorf("provider: revoke: %w", err)
-	}
-	if p.cfg.StatusLists == nil {
-		if living {
-			return errors.New("provider: attestations of the instance are on status lists that are not configured")
-		}
-		return nil
-	}
-	_, err = p.cfg.StatusLists.Lists.Revoke(ctx, tx, p.cfg.Tenant, now, entries...)
-	return err
-}
-
-// entriesOf returns the status entries of all attestations of an instance, and
-// whether one of those has not expired.
-func (p *Provider) entriesOf(ctx context.Context, tx *sql.Tx, id string, now time.Time) (entries []statuslist.Entry, living bool, err error) {
-	rows, err := tx.QueryContext(ctx, `
-		SELECT list_id, idx, expires_at FROM wallet_attestations WHERE tenant = $1 AND instance_id = $2`,
-		p.cfg.Tenant, id)
-	if err != nil {
-		return nil, false, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var e statuslist.Entry
-		var expires int64
-		if err := rows.Scan(&e.ListID, &e.Index, &expires); err != nil {
-			return nil, false, err
-		}
-		entries = append(entries, e)
-		living = living || expires > now.Unix()
-	}
-	return entries, living, rows.Err()
 }
 
 func errUnknown() error {

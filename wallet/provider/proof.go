@@ -59,6 +59,9 @@ func (p *Provider) checkProof(proof string, purpose Purpose) (*instance, error) 
 	if i.claims.Purpose != purpose {
 		return invalid("the proof is for another purpose", nil)
 	}
+	if v := i.claims.Version; v != "" && !walletVersion.MatchString(v) {
+		return invalid("wallet_version is not one", nil)
+	}
 	if i.claims.IssuedAt == nil {
 		return invalid("the proof has no iat", nil)
 	}

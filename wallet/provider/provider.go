@@ -39,7 +39,7 @@ func (p *Provider) Register(ctx context.Context, r RegisterRequest) (response Re
 	if err != nil {
 		return response, false, platformError(err)
 	}
-	id, created, err := p.insertInstance(ctx, i.thumbprint, r.Platform)
+	id, created, err := p.insertInstance(ctx, i, r.Platform)
 	if err != nil {
 		return response, false, err
 	}
@@ -52,14 +52,15 @@ func (p *Provider) AttestClient(ctx context.Context, id string, r ClientAttestat
 	if err != nil {
 		return response, err
 	}
-	a, err := p.allocate(ctx, id, i.thumbprint, kindClient)
+	a, err := p.allocate(ctx, id, i, kindClient)
 	if err != nil {
 		return response, err
 	}
 	statement := attestation.ClientAttestation{
 		Issuer: p.cfg.Issuer, ClientID: p.cfg.ClientID, InstanceKey: i.key,
 		IssuedAt: a.issued, ExpiresAt: a.expires,
-		WalletName: p.cfg.WalletName, WalletLink: p.cfg.WalletURL, Status: p.statusRef(a.status),
+		WalletName: p.cfg.WalletName, WalletLink: p.cfg.WalletURL, WalletVersion: a.version,
+		Certification: p.cfg.Certification, Status: p.statusRef(a.status), StatusUntil: statusUntil(a),
 	}
 	if p.cfg.OmitIssuer {
 		statement.Issuer = ""
@@ -89,7 +90,7 @@ func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRe
 	if err != nil {
 		return response, err
 	}
-	a, err := p.allocate(ctx, id, i.thumbprint, kindKey)
+	a, err := p.allocate(ctx, id, i, kindKey)
 	if err != nil {
 		return response, err
 	}
@@ -97,7 +98,7 @@ func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRe
 		Issuer: p.cfg.Issuer, Keys: keys, Nonce: i.claims.CNonce,
 		KeyStorage: assurance.KeyStorage, UserAuthentication: assurance.UserAuthentication,
 		Certification: a.platform.Certification,
-		IssuedAt:      a.issued, ExpiresAt: a.expires, Status: p.statusRef(a.status),
+		IssuedAt:      a.issued, ExpiresAt: a.expires, Status: p.statusRef(a.status), StatusUntil: statusUntil(a),
 	}, a.key)
 	p.cfg.Metrics.attested(p.cfg.Tenant, "key", err)
 	response.ExpiresIn = p.secondsUntil(a.expires)
@@ -106,22 +107,6 @@ func (p *Provider) AttestKeys(ctx context.Context, id string, r KeyAttestationRe
 
 func (p *Provider) secondsUntil(t time.Time) int64 {
 	return int64(t.Sub(p.cfg.Now()) / time.Second)
-}
-
-// Revoke ends an instance for good: it gets no more attestations, and those it
-// has become INVALID with the next publication of their status lists. Revoking
-// it again changes nothing. The caller has authenticated the operator.
-func (p *Provider) Revoke(ctx context.Context, id string, r RevokeRequest) error {
-	switch r.Reason {
-	case "":
-		r.Reason = RevokedUnspecified
-	case RevokedUnspecified, RevokedByUser, RevokedByIssuer, RevokedCompromised:
-	default:
-		return refuse(ReasonInvalidRequest, "reason is not one of those there are", nil)
-	}
-	err := p.revokeInstance(ctx, id, r.Reason)
-	p.cfg.Metrics.revocation(p.cfg.Tenant, err)
-	return err
 }
 
 // AuthorizeOperator returns an [Error] unless the token is the operator's. The

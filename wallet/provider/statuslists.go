@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/internal/statuslist"
@@ -34,6 +35,16 @@ func (p *Provider) StatusList(ctx context.Context, listID string) (statuslist.Pu
 		return statuslist.Publication{}, unknown
 	}
 	return published, err
+}
+
+// statusKept is for how long after an attestation has expired its status is
+// kept up at least (EUDI technical specification 3 section 2.4.1). In truth
+// lists are published for as long as the provider is.
+const statusKept = 31 * 24 * time.Hour
+
+// statusUntil is the end of a day, so that it says nothing of the time of issue.
+func statusUntil(a *attested) time.Time {
+	return a.expires.Add(statusKept).Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
 func (p *Provider) statusRef(entry *statuslist.Entry) *credentials.StatusRef {

@@ -7,8 +7,10 @@ type Provider struct {
 	ClientID   string `yaml:"client_id"`
 	WalletName string `yaml:"wallet_name"`
 	WalletURL  string `yaml:"wallet_url"`
-	AdminToken string `yaml:"admin_token_file"`
-	Keys       struct {
+	// Certification is a URL about the certification of the wallet solution.
+	Certification string `yaml:"wallet_certification,omitempty"`
+	AdminToken    string `yaml:"admin_token_file"`
+	Keys          struct {
 		Attestation KeyList `yaml:"attestation"`
 		// Status signs status lists. With it attestations can be revoked one
 		// by one; without it those of a revoked instance stand until they
