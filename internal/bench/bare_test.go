@@ -5,6 +5,7 @@ package bench_test
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rand"
@@ -24,7 +25,8 @@ type need struct {
 	digests         int // SHA-256 of a claim with its salt, 96 bytes
 	salts           int // 16 random bytes
 	macs            int // HMAC-SHA-256 of 64 bytes: names of objects in the session store
-	opens           int // AES-256-GCM of 1 KiB: what the session store has sealed
+	opens           int // AES-256-GCM of 1 KiB: what the session store has sealed, a response
+	agreements      int // ECDH with P-256
 }
 
 func (n need) String() string {
@@ -35,6 +37,7 @@ func (n need) String() string {
 	}{
 		{n.verifies, "ECDSA P-256 verify"}, {n.signs, "ECDSA P-256 sign"}, {n.digests, "SHA-256 of 96 bytes"},
 		{n.salts, "16 random bytes"}, {n.macs, "HMAC-SHA-256 of 64 bytes"}, {n.opens, "AES-256-GCM open of 1 KiB"},
+		{n.agreements, "ECDH P-256"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d × %s", p.n, p.what))
@@ -59,6 +62,8 @@ type bare struct {
 	aead      cipher.AEAD
 	sealed    []byte
 	message   [96]byte
+	mine      *ecdh.PrivateKey
+	theirs    *ecdh.PublicKey
 }
 
 func newBare(t testing.TB) *bare {
@@ -73,6 +78,12 @@ func newBare(t testing.TB) *bare {
 		b.aead, err = cipher.NewGCM(block)
 	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	if b.mine, err = newKey(t).ECDH(); err != nil {
+		t.Fatal(err)
+	}
+	if b.theirs, err = newKey(t).PublicKey.ECDH(); err != nil {
 		t.Fatal(err)
 	}
 	b.sealed = b.aead.Seal(nil, b.message[:12], make([]byte, 1024), nil)
@@ -114,6 +125,11 @@ func (b *bare) once(t testing.TB, n need) {
 	}
 	for range n.opens {
 		if _, err := b.aead.Open(nil, make([]byte, 12), b.sealed, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n.agreements {
+		if _, err := b.mine.ECDH(b.theirs); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,6 +28,8 @@ type scale struct {
 	rounds int
 	// tokens is how many tokens are used up in a round, for each row.
 	tokens int
+	// answers is how many presentations are verified in a round.
+	answers int
 }
 
 // job is a row of the table: requests for so many credentials each.
@@ -99,8 +101,8 @@ func first(t testing.TB, body []byte, n int) string {
 	return response.Credentials[0].Credential
 }
 
-// print prints the row of one job.
-func (f *figures) print(j job) {
+// print prints a row, for each of so many credentials of a request.
+func (f *figures) print(name string, batch int) {
 	ratios := make([]float64, len(f.server))
 	for i := range ratios {
 		ratios[i] = float64(f.server[i]) / float64(f.bare[i])
@@ -109,8 +111,8 @@ func (f *figures) print(j job) {
 	slices.Sort(f.server)
 	slices.Sort(f.bare)
 	middle := len(ratios) / 2
-	each := time.Duration(j.batch)
-	fmt.Printf("%-24s %9v %9v   %5.2f %5.2f %5.2f\n", j.name,
+	each := time.Duration(batch)
+	fmt.Printf("%-36s %9v %9v   %5.2f %5.2f %5.2f\n", name,
 		(f.server[middle] / each).Round(time.Microsecond), (f.bare[middle] / each).Round(time.Microsecond),
 		ratios[0], ratios[middle], ratios[len(ratios)-1])
 }
@@ -134,11 +136,11 @@ func issuance(t testing.TB, binary string, s setup, size scale, profiles string)
 	t.Helper()
 	v := start(t, binary, s)
 	fmt.Printf("\n%s; %d connections that are kept open; %d rounds\n", s.name, wallets, size.rounds)
-	fmt.Printf("%-24s %9s %9s   %-17s\n", "per credential", "server", "bare", "times (min, median, max)")
+	fmt.Printf("%-36s %9s %9s   %-17s\n", "per credential", "server", "bare", "times (min, median, max)")
 	var needs []string
 	for _, j := range jobs {
 		f := v.measure(t, j, size)
-		f.print(j)
+		f.print(j.name, j.batch)
 		needs = append(needs, fmt.Sprintf("%s, bare per request: %s", j.name, f.need))
 		if profiles != "" {
 			file := fmt.Sprintf("%s/%s-%d.pprof", profiles, j.configuration, j.batch)

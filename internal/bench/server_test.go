@@ -71,7 +71,7 @@ func start(t testing.TB, binary string, s setup) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &server{box: box, done: make(chan struct{})}
+	v := &server{box: box}
 	if v.admin, err = loopback.Address(); err != nil {
 		t.Fatal(err)
 	}
@@ -131,18 +131,19 @@ func (v *server) run(t testing.TB, binary string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	v.pid = cmd.Process.Pid
+	done := make(chan struct{})
+	v.pid, v.done = cmd.Process.Pid, done
 	go func() {
 		_ = cmd.Wait()
-		close(v.done)
+		close(done)
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-v.done:
+		case <-done:
 		case <-time.After(20 * time.Second):
 			_ = cmd.Process.Kill()
-			<-v.done
+			<-done
 		}
 		if t.Failed() {
 			lines := strings.Split(log.String(), "\n")

@@ -141,16 +141,26 @@ func (v *server) login(t testing.TB, address string) string {
 // ask prepares a request for n credentials.
 func (w *wallet) ask(t testing.TB, n int) *http.Request {
 	t.Helper()
+	holders := make([]*ecdsa.PrivateKey, n)
+	for i := range holders {
+		holders[i] = newKey(t)
+	}
+	return w.askFor(t, holders)
+}
+
+// askFor prepares a request for a credential for each key.
+func (w *wallet) askFor(t testing.TB, holders []*ecdsa.PrivateKey) *http.Request {
+	t.Helper()
 	var nonce openid4vci.NonceResponse
 	_, body := w.v.send(t, w.v.http, request(t, http.MethodPost, w.v.box.Issuer+"/nonce", nil))
 	if err := json.Unmarshal(body, &nonce); err != nil {
 		t.Fatal(err)
 	}
 	asked := openid4vci.CredentialRequest{ConfigurationID: w.configuration, Proofs: &openid4vci.Proofs{}}
-	for range n {
+	for _, holder := range holders {
 		proof, err := openid4vci.SignProof(openid4vci.ProofOptions{
 			Audience: w.v.box.Issuer, Nonce: nonce.Nonce, ClientID: w.v.cfg.Provider.ClientID, Now: time.Now(),
-		}, newKey(t))
+		}, holder)
 		if err != nil {
 			t.Fatal(err)
 		}
