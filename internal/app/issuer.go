@@ -83,7 +83,7 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
-	derived, err := deriveKeys(secret, tenant, "audit", "pseudonyms", purposeDPoPNonce, purposeChallenge)
+	derived, err := deriveKeys(secret, tenant, "audit", "pseudonyms", purposeDPoPNonce, purposeChallenge, purposeAuthentication)
 	if err != nil {
 		return err
 	}
@@ -150,12 +150,17 @@ func (a *App) buildIssuer(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	authenticator, err := a.authenticator(t, &c.JPKI, derived[purposeAuthentication])
+	if err != nil {
+		return fmt.Errorf("jpki.returning_users: %w", err)
+	}
 	authorization := oauth.New(oauth.Config{
 		Issuer: id, Name: map[string]string{"ja": c.NameJA, "en": c.NameEN}, Configurations: issuer.Authorizable(configurations), Sessions: sessions,
 		Attesters: attesterPolicy,
 		Wallets:   registered, AttestationStatus: attesterStatus,
-		Prover: &evidence.JPKI{Policy: check.policy, Status: check.status.StatusChecker, PseudonymKey: derived["pseudonyms"], Now: now},
-		Source: i.Source(), Grants: i.Grants(), Offers: i.Offers(),
+		Prover:        &evidence.JPKI{Policy: check.policy, Status: check.status.StatusChecker, PseudonymKey: derived["pseudonyms"], Now: now},
+		Authenticator: authenticator,
+		Source:        i.Source(), Grants: i.Grants(), Offers: i.Offers(),
 		FrontDoor:   frontDoor,
 		OtherDevice: c.JPKI.OtherDevice, SignerURL: c.JPKI.SignerURL,
 		DPoPNonces: dpopNonces, AttestationChallenges: challenges, TestCards: check.cards, Lifetimes: lifetimes(c.Lifetimes), Now: now,
@@ -236,10 +241,13 @@ func lifetimes(c config.Lifetimes) oauth.Lifetimes {
 	return l
 }
 
-// What the keys for DPoP nonces and attestation challenges are derived for.
+// What the keys for DPoP nonces, attestation challenges and links are derived for.
 const (
 	purposeDPoPNonce = "DPoP nonce"
 	purposeChallenge = "attestation challenge"
+	// purposeAuthentication is for the pseudonyms of authentication certificates,
+	// which are in no database.
+	purposeAuthentication = "authentication pseudonyms"
 )
 
 // nonces returns the nonces of a tenant for one purpose, or nil if none are
@@ -304,8 +312,7 @@ type jpkiCheck struct {
 }
 
 func (a *App) evidence(t *tenant, c *config.JPKI) (*jpkiCheck, error) {
-	mode := a.cfg.Mode.JPKI()
-	profile, err := jpki.SignatureProfile(mode, c.SmartphonePolicies...)
+	profile, err := jpki.SignatureProfile(a.cfg.Mode.JPKI(), c.SmartphonePolicies...)
 	if err != nil {
 		return nil, err
 	}
@@ -315,21 +322,60 @@ func (a *App) evidence(t *tenant, c *config.JPKI) (*jpkiCheck, error) {
 		if testJPKI, err = a.throwaway(t); err != nil {
 			return nil, err
 		}
-		check.anchors = testJPKI.Anchors(jpki.Signature)
-	} else if check.anchors, err = config.LoadAnchors("signature_anchors", c.SignatureAnchors); err != nil {
-		return nil, err
-	}
-	if err := config.CheckJPKIAnchors(mode, check.anchors); err != nil {
-		return nil, err
 	}
 	if testJPKI != nil && a.cfg.Mode == config.ModeTest {
 		check.cards = &testCards{jpki: testJPKI, cards: map[string]*jpkitest.Card{}}
 	}
-	if check.status, err = a.revocationStatus(t, c, check.anchors); err != nil {
+	check.policy, check.status, err = a.jpkiPolicy(t, c, jpki.Signature, "signature_anchors", profile)
+	if err != nil {
 		return nil, err
 	}
-	check.policy = &trust.Policy{Anchors: check.anchors, Profile: profile, Revocation: trust.CheckedBy(check.status.StatusChecker), Now: a.opt.Now}
-	return check, check.policy.Validate()
+	check.anchors = check.policy.Anchors
+	return check, nil
+}
+
+// authenticator checks authentication certificates; it is nil where nobody comes
+// back with one.
+func (a *App) authenticator(t *tenant, c *config.JPKI, pseudonymKey []byte) (oauth.Authenticator, error) {
+	if c.Returning == nil {
+		return nil, nil
+	}
+	profile, err := jpki.AuthenticationProfile(a.cfg.Mode.JPKI(), c.Returning.SmartphonePolicies...)
+	if err != nil {
+		return nil, err
+	}
+	policy, _, err := a.jpkiPolicy(t, c.Authentication(), jpki.Authentication, "returning_users.authentication_anchors", profile)
+	if err != nil {
+		return nil, err
+	}
+	return &evidence.Authentication{Policy: policy, PseudonymKey: pseudonymKey}, nil
+}
+
+// jpkiPolicy returns what checks certificates of a family, and what looks them
+// up.
+func (a *App) jpkiPolicy(t *tenant, c *config.JPKI, family jpki.Family, where string, profile trust.Profile) (*trust.Policy, *revocationStatus, error) {
+	var anchors []trust.Anchor
+	if c.Throwaway {
+		testJPKI, err := a.throwaway(t)
+		if err != nil {
+			return nil, nil, err
+		}
+		anchors = testJPKI.Anchors(family)
+	} else {
+		var err error
+		if anchors, err = config.LoadAnchors(where, c.SignatureAnchors); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := config.CheckJPKIAnchors(a.cfg.Mode.JPKI(), family, anchors); err != nil {
+		return nil, nil, err
+	}
+	status, err := a.revocationStatus(t, c, anchors)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy := &trust.Policy{Anchors: anchors, Profile: profile, Revocation: trust.CheckedBy(status.StatusChecker), Now: a.opt.Now}
+	return policy, status, policy.Validate()
 }
 
 // throwaway returns the test JPKI of a tenant. It stays the same when the tenant

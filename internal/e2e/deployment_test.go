@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -317,7 +318,7 @@ func publishCRLs() http.Handler {
 			http.Error(w, "no JPKI", http.StatusInternalServerError)
 			return
 		}
-		for _, anchor := range j.Anchors(jpki.Signature) {
+		for _, anchor := range slices.Concat(j.Anchors(jpki.Signature), j.Anchors(jpki.Authentication)) {
 			if hex.EncodeToString(anchor.Certificate.SubjectKeyId) != r.PathValue("ca") {
 				continue
 			}

@@ -155,7 +155,7 @@ func tryChallenge(t *testing.T, n *neighbours) trial {
 
 func parAttempts() []attempt {
 	form := func(_ *testing.T, c *oauthClient) url.Values { return c.parForm() }
-	return append(proofAttempts("/par", form), attempt{"issuer_state", func(t *testing.T, n *neighbours) trial {
+	return append(proofAttempts("/par", form), attempt{"refresh token", tryReturning}, attempt{"issuer_state", func(t *testing.T, n *neighbours) trial {
 		t.Helper()
 		c := n.a.newClient(t)
 		link, err := openid4vci.ParseOfferLink(n.a.offer(t, "identity_sd_jwt"))
@@ -174,6 +174,21 @@ func parAttempts() []attempt {
 			own: push(n.a.deployment, state), other: push(n.b.deployment, state), guess: push(n.b.deployment, rand.Text()),
 		}
 	}})
+}
+
+// tryReturning comes back to the neighbour with a refresh token.
+func tryReturning(t *testing.T, n *neighbours) trial {
+	t.Helper()
+	c := n.a.newClient(t)
+	push := func(d *deployment, token string) func() *answer {
+		return func() *answer {
+			form := c.parForm()
+			form.Set("refresh_token", token)
+			return c.at(d).push(t, form, nil)
+		}
+	}
+	token := c.consent(t, cardOf(t, "hanako")).RefreshToken
+	return trial{own: push(n.a.deployment, token), other: push(n.b.deployment, token), guess: push(n.b.deployment, noRefreshToken())}
 }
 
 // tryRequestURI visits a pushed request.

@@ -112,6 +112,9 @@ func assimilate(t *testing.T, file, role string, ids [2]string, names []string) 
 	}
 	if role == config.RoleIssuer {
 		section["attestation_challenges"] = true // so that there are some to try
+		section["jpki"].(map[string]any)["returning_users"] = map[string]any{
+			"authentication_anchors": []map[string]string{{"file": authenticationAnchors(t), "jurisdiction": "JP"}},
+		}
 		section["deferred"] = map[string]string{issuer.IdentityDoctype: config.Approval}
 	}
 	if role == config.RoleProvider {

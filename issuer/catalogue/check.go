@@ -30,7 +30,7 @@ const shortestValidity = 8 * 24 * time.Hour
 
 // evidenceKinds are the kinds that can be demanded.
 var evidenceKinds = []evidence.Kind{
-	evidence.KindJPKISignature, evidence.KindJPKIOtherDevice, evidence.KindOpenID, evidence.KindBackOffice,
+	evidence.KindJPKISignature, evidence.KindJPKIOtherDevice, evidence.KindJPKIReturning, evidence.KindOpenID, evidence.KindBackOffice,
 }
 
 // faults collects what is wrong with a block.

@@ -61,6 +61,9 @@ type Challenge struct {
 	DPoPKey string
 	// Device is where the challenge may be signed.
 	Device Device
+	// Authentication is what a signature with the authentication certificate
+	// does.
+	Authentication Use
 }
 
 // Bytes returns the text to be signed: UTF-8, lines ended by LF, always in the
@@ -72,6 +75,7 @@ func (c Challenge) Bytes() []byte {
 	b.WriteString("デジタル資格証明書の発行を申し込むための署名です。契約の締結や送金には使われません。\n")
 	b.WriteString("This signature requests the issuance of digital credentials. It is not a contract.\n")
 	b.WriteString(c.Device.notice())
+	b.WriteString(c.Authentication.notice())
 	line("発行者 issuer", c.Issuer)
 	line("発行するもの credentials", strings.Join(c.Credentials, ", "))
 	line("受け取るウォレット wallet", shortened(c.Wallet))

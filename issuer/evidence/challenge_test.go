@@ -83,6 +83,8 @@ func TestChallengeDomain(t *testing.T) {
 		"wallet":      func(c *evidence.Challenge) { c.Wallet = "x" },
 		"client key":  func(c *evidence.Challenge) { c.ClientKey = "k-2" },
 		"device":      func(c *evidence.Challenge) { c.Device = evidence.OtherDevice },
+		"link":        func(c *evidence.Challenge) { c.Authentication = evidence.UseLink },
+		"return":      func(c *evidence.Challenge) { c.Authentication = evidence.UseReturn },
 		"DPoP key":    func(c *evidence.Challenge) { c.DPoPKey = "k-2" },
 	} {
 		c := challenge()

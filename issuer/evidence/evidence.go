@@ -29,6 +29,10 @@ const (
 	// another device than that of the browser, and its holder may have been
 	// talked into signing what somebody else began: lower assurance.
 	KindJPKIOtherDevice Kind = "jpki-signature-other-device"
+	// KindJPKIReturning is the JPKI authentication certificate of somebody who
+	// linked it when they signed with the signature certificate. The evidence
+	// rests on that one, and is as old as that signature.
+	KindJPKIReturning Kind = "jpki-authentication-returning"
 	// KindOpenID is the word of an OpenID provider that has checked a card by
 	// itself, such as the Digital Agency's authentication app. No certificate
 	// of the person is seen here, so nothing tells of its revocation.
@@ -48,8 +52,21 @@ type Evidence struct {
 	// Stated are the basic attributes as an OpenID provider states them: nil
 	// for every kind but [KindOpenID].
 	Stated *jpki.Attributes
-	// VerifiedAt is when the proof was checked.
+	// VerifiedAt is when the proof was checked; for [KindJPKIReturning], when that
+	// of the signature certificate was.
 	VerifiedAt time.Time
+	// Linked is the pseudonym of the authentication certificate that signed the
+	// same challenge as Certificate, or empty. Its key is not that of
+	// [Certificate.Pseudonym].
+	Linked string `json:",omitempty"`
+}
+
+// Returning is the evidence of somebody who has come back with the
+// authentication certificate that is linked in e.
+func (e *Evidence) Returning() *Evidence {
+	again := *e
+	again.Kind = KindJPKIReturning
+	return &again
 }
 
 // Certificate is what is kept of a certificate that evidence rests on.
@@ -81,6 +98,9 @@ func (e *Evidence) OnCertificate() (*Certificate, error) {
 		return nil, errors.New("there is no evidence")
 	}
 	certificate, stated := e.Certificate != nil, e.Stated != nil
+	if e.Kind == KindJPKIReturning && e.Linked == "" {
+		return nil, fmt.Errorf("evidence of kind %s without a link", e.Kind)
+	}
 	switch e.Kind {
 	case KindBackOffice:
 		if !certificate && !stated {
@@ -137,7 +157,8 @@ type JPKI struct {
 	Now          func() time.Time
 }
 
-// Answer is what comes back for a [Challenge], in one of two forms.
+// Answer is what comes back for a [Challenge], in one of two forms, with or
+// without that of the authentication certificate, or that alone.
 type Answer struct {
 	// Certificate in DER and Signature, RSASSA-PKCS1-v1_5 with SHA-256 over the
 	// challenge.
@@ -145,11 +166,21 @@ type Answer struct {
 	// SignedData is a SignedData of the Cryptographic Message Syntax in DER,
 	// which has both in it; see package cms. The others are then empty.
 	SignedData []byte
+	// AuthenticationCertificate and AuthenticationSignature are in the first form.
+	AuthenticationCertificate, AuthenticationSignature []byte
+}
+
+// Authenticates reports whether the authentication certificate has signed, and
+// whether it alone has.
+func (a Answer) Authenticates() (authenticates, alone bool) {
+	authenticates = len(a.AuthenticationCertificate)+len(a.AuthenticationSignature) > 0
+	return authenticates, authenticates && len(a.Certificate)+len(a.Signature)+len(a.SignedData) == 0
 }
 
 // Equal reports whether two answers are the same, byte by byte.
 func (a Answer) Equal(b Answer) bool {
-	return bytes.Equal(a.Certificate, b.Certificate) && bytes.Equal(a.Signature, b.Signature) && bytes.Equal(a.SignedData, b.SignedData)
+	return bytes.Equal(a.Certificate, b.Certificate) && bytes.Equal(a.Signature, b.Signature) && bytes.Equal(a.SignedData, b.SignedData) &&
+		bytes.Equal(a.AuthenticationCertificate, b.AuthenticationCertificate) && bytes.Equal(a.AuthenticationSignature, b.AuthenticationSignature)
 }
 
 // signedBy checks the signature over message and returns the certificate it was

@@ -20,6 +20,9 @@ func TestOnCertificate(t *testing.T) {
 	}{
 		"signature":                     {&evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: cert}, cert, false},
 		"signed on another device":      {&evidence.Evidence{Kind: evidence.KindJPKIOtherDevice, Certificate: cert}, cert, false},
+		"returning":                     {(&evidence.Evidence{Kind: evidence.KindJPKISignature, Certificate: cert, Linked: "l"}).Returning(), cert, false},
+		"returning without a link":      {&evidence.Evidence{Kind: evidence.KindJPKIReturning, Certificate: cert}, nil, true},
+		"returning without certificate": {&evidence.Evidence{Kind: evidence.KindJPKIReturning, Linked: "l"}, nil, true},
 		"OpenID":                        {&evidence.Evidence{Kind: evidence.KindOpenID, Stated: stated}, nil, false},
 		"OpenID without attributes":     {&evidence.Evidence{Kind: evidence.KindOpenID}, nil, true},
 		"OpenID with certificate":       {&evidence.Evidence{Kind: evidence.KindOpenID, Stated: stated, Certificate: cert}, nil, true},

@@ -29,6 +29,8 @@ type signingResponse struct {
 	Challenge string `json:"challenge"`
 	Device    string `json:"device"`
 	ExpiresAt string `json:"expires_at"`
+	// Authentication is left out if that certificate is of no use.
+	Authentication string `json:"authentication,omitempty"`
 }
 
 // depositResponse has one of the two.
@@ -46,6 +48,8 @@ func (h *Handler) signing(c echo.Context) error {
 		Challenge: base64.StdEncoding.EncodeToString(s.Challenge),
 		Device:    string(s.Device),
 		ExpiresAt: s.Expires.UTC().Format(time.RFC3339),
+
+		Authentication: string(s.Authentication),
 	})
 }
 
@@ -56,11 +60,11 @@ func (h *Handler) deposit(c echo.Context) error {
 	}
 	// Whatever else an app sends, a PIN above all, does not belong here.
 	for name := range members {
-		if !slices.Contains([]string{"certificate", "signature", "signed_data"}, name) {
-			return refuse(openid4vci.CodeInvalidRequest, "only certificate, signature and signed_data are taken", nil)
+		if !slices.Contains([]string{"certificate", "signature", "signed_data", "authentication_certificate", "authentication_signature"}, name) {
+			return refuse(openid4vci.CodeInvalidRequest, "only certificates, signatures and signed_data are taken", nil)
 		}
 	}
-	answer, err := decodeAnswer(func(name string) string { return members[name] })
+	answer, err := decodeAnswers(func(name string) string { return members[name] })
 	if err != nil {
 		return err
 	}
@@ -72,6 +76,23 @@ func (h *Handler) deposit(c echo.Context) error {
 		return httpd.WriteJSON(c, http.StatusOK, depositResponse{Code: d.Code})
 	}
 	return httpd.WriteJSON(c, http.StatusOK, depositResponse{ReturnURI: h.base + pathReturn + "?" + url.Values{"code": {d.Code}}.Encode()})
+}
+
+// decodeAnswers reads what an app leaves: an answer of the signature certificate,
+// one of the authentication certificate, or both.
+func decodeAnswers(member func(string) string) (a evidence.Answer, err error) {
+	certificate, errCertificate := decodeUpload(member("authentication_certificate"))
+	signature, errSignature := decodeUpload(member("authentication_signature"))
+	if err := errors.Join(errCertificate, errSignature); err != nil || (len(certificate) == 0) != (len(signature) == 0) {
+		return a, refuse(openid4vci.CodeInvalidRequest, "authentication_certificate and authentication_signature belong together, in base64", err)
+	}
+	if len(certificate) == 0 || member("certificate")+member("signature")+member("signed_data") != "" {
+		if a, err = decodeAnswer(member); err != nil {
+			return a, err
+		}
+	}
+	a.AuthenticationCertificate, a.AuthenticationSignature = certificate, signature
+	return a, nil
 }
 
 // testCard gives the card of a made-up person away, keys and all, so that a

@@ -46,6 +46,9 @@ type View struct {
 	Expires    time.Time
 	// Signings are the secrets of [Server.Signing].
 	Signings map[evidence.Device]string
+	// Authentication is what the authentication certificate does if it signs on
+	// the device of the browser; once the person is known, what it has done.
+	Authentication evidence.Use
 	// Person is nil until the challenge has been answered; Issued is what the
 	// credentials will say then.
 	Person *source.Person
@@ -123,6 +126,7 @@ func (s *Server) view(l *login) (*View, error) {
 		}
 	}
 	if l.Person == nil {
+		v.Authentication = s.authentication(&l.Request, evidence.SameDevice)
 		v.Challenges = map[evidence.Device][]byte{evidence.SameDevice: s.challenge(l, evidence.SameDevice).Bytes()}
 		if s.cfg.OtherDevice {
 			v.Challenges[evidence.OtherDevice] = s.challenge(l, evidence.OtherDevice).Bytes()
@@ -135,6 +139,12 @@ func (s *Server) view(l *login) (*View, error) {
 			v.TestPersons = s.cfg.TestCards.Persons()
 		}
 		return v, nil
+	}
+	switch {
+	case l.Evidence.Kind == evidence.KindJPKIReturning:
+		v.Authentication = evidence.UseReturn
+	case l.Evidence.Linked != "":
+		v.Authentication = evidence.UseLink
 	}
 	for _, c := range v.Configurations {
 		lines, err := s.cfg.Source.Review(l.Person, c.ID)
@@ -170,6 +180,8 @@ func (s *Server) challenge(l *login, device evidence.Device) evidence.Challenge 
 		ClientKey:   l.Request.Client.InstanceKey,
 		DPoPKey:     l.Request.DPoPKey,
 		Device:      device,
+
+		Authentication: s.authentication(&l.Request, device),
 	}
 }
 
@@ -203,22 +215,31 @@ func (s *Server) Prove(ctx context.Context, cookie string, answer evidence.Answe
 
 // prove goes on with an answer that was signed on the device.
 func (s *Server) prove(ctx context.Context, cookie string, l *login, device evidence.Device, answer evidence.Answer) (string, error) {
-	proof, err := s.verify(ctx, s.challenge(l, device), answer)
+	proof, err := s.verify(ctx, s.challenge(l, device), l.Request.Returning, answer)
 	if err != nil {
 		return "", err
 	}
 	return s.proven(ctx, cookie, l, proof)
 }
 
-func (s *Server) verify(ctx context.Context, c evidence.Challenge, answer evidence.Answer) (*evidence.Evidence, error) {
+// verify checks an answer to a challenge; r is that of the wallet's request.
+func (s *Server) verify(ctx context.Context, c evidence.Challenge, r *returning, answer evidence.Answer) (*evidence.Evidence, error) {
+	if authenticates, alone := answer.Authenticates(); authenticates {
+		return s.authenticated(ctx, c, r, answer, alone)
+	}
 	proof, err := s.cfg.Prover.Verify(ctx, c, answer)
-	switch {
-	case errors.Is(err, evidence.ErrUnavailable):
-		return nil, unavailable(err)
-	case err != nil:
-		return nil, refuse(openid4vci.CodeAccessDenied, "the signature or its certificate is not accepted", err)
+	if err != nil {
+		return nil, notProven(err)
 	}
 	return proof, nil
+}
+
+// notProven is the refusal for an error of those who check answers.
+func notProven(err error) error {
+	if errors.Is(err, evidence.ErrUnavailable) {
+		return unavailable(err)
+	}
+	return refuse(openid4vci.CodeAccessDenied, "the signature or its certificate is not accepted", err)
 }
 
 // proven goes on with the login under a new cookie, now that the person is

@@ -35,6 +35,8 @@ type pushedRequest struct {
 	// endpoint; empty if the wallet named none.
 	DPoPKey     string
 	IssuerState string
+	// Returning is set if the person may come back by a link.
+	Returning *returning `json:",omitempty"`
 	// Code is the code that a decision will give. It is chosen here, so that a
 	// decision that is made twice, because the session store forgot the first,
 	// gives the same code, which the database lets be used once.
@@ -82,6 +84,9 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 		return nil, err
 	}
 	request.Client = *client
+	if request.Returning, err = s.returns(ctx, client, wallet, form); err != nil {
+		return nil, err
+	}
 	request.Code = newSecret()
 	request.VisitBy = s.cfg.Now().Add(s.cfg.Lifetimes.Request)
 	if len(h.DPoP) > 0 {

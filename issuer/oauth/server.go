@@ -229,9 +229,12 @@ type Config struct {
 	// AttestationStatus resolves the status of attestations that have one.
 	AttestationStatus StatusChecker
 	Prover            Prover
-	Source            Source
-	Grants            Grants
-	Offers            Offers
+	// Authenticator lets people link their authentication certificate and come
+	// back with it; nil for nobody.
+	Authenticator Authenticator
+	Source        Source
+	Grants        Grants
+	Offers        Offers
 	// FrontDoor proves who people are in place of their signature; nil for
 	// nobody.
 	FrontDoor FrontDoor

@@ -21,6 +21,8 @@ import (
 // was shown the link comes with what only the app was told.
 type signing struct {
 	Challenge evidence.Challenge
+	// Returning is that of the wallet's request.
+	Returning *returning `json:",omitempty"`
 	// Issued is when the challenge was made.
 	Issued time.Time
 	// Answer is nil until an app has left one that is accepted.
@@ -52,6 +54,8 @@ type Signing struct {
 	Challenge []byte
 	Device    evidence.Device
 	Expires   time.Time
+	// Authentication is what the authentication certificate is good for.
+	Authentication evidence.Use
 }
 
 // Deposited is what an app does with the person once it has left an answer.
@@ -69,7 +73,7 @@ func errOtherDevice() error {
 // openSigning makes the challenge of a login available to an app.
 func (s *Server) openSigning(ctx context.Context, l *login, device evidence.Device) error {
 	secret := newSecret()
-	open := signing{Challenge: s.challenge(l, device), Issued: s.cfg.Now()}
+	open := signing{Challenge: s.challenge(l, device), Returning: l.Request.Returning, Issued: s.cfg.Now()}
 	if err := s.signings.PutUntil(ctx, secret, open, l.ChallengeExpires); err != nil {
 		return unavailable(err)
 	}
@@ -142,7 +146,10 @@ func (s *Server) Signing(ctx context.Context, secret string) (*Signing, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signing{Challenge: open.Challenge.Bytes(), Device: open.Challenge.Device, Expires: open.Challenge.Expires}, nil
+	return &Signing{
+		Challenge: open.Challenge.Bytes(), Device: open.Challenge.Device, Expires: open.Challenge.Expires,
+		Authentication: open.Challenge.Authentication,
+	}, nil
 }
 
 // Deposit takes an app's answer and keeps it for the browser. The first answer
@@ -163,7 +170,7 @@ func (s *Server) Deposit(ctx context.Context, secret string, answer evidence.Ans
 	if attempts > MaxDeposits {
 		return nil, errNoSigning(errors.New("too many answers"))
 	}
-	if _, err := s.verify(ctx, open.Challenge, answer); err != nil {
+	if _, err := s.verify(ctx, open.Challenge, open.Returning, answer); err != nil {
 		return nil, asReason(err)
 	}
 	open.Answer = &answer

@@ -56,10 +56,12 @@ func (s *Server) newCode(ctx context.Context, l *login) (string, error) {
 	if secret == "" {
 		secret = newSecret() // pushed before requests had one
 	}
+	request := l.Request
+	request.Returning = nil // which is of no more use
 	// The record outlives the code's validity, so that a second use within the
 	// token's life is still seen.
 	err := s.codes.PutUntil(ctx, secret, code{
-		Request: l.Request, Evidence: l.Evidence, Person: l.Person, Expires: expires,
+		Request: request, Evidence: l.Evidence, Person: l.Person, Expires: expires,
 	}, expires.Add(s.cfg.Lifetimes.Token))
 	if err != nil {
 		return "", unavailable(err)
@@ -187,7 +189,7 @@ func (s *Server) startGrant(ctx context.Context, access Access) (refreshToken st
 		Expires: s.cfg.Now().Add(s.cfg.Lifetimes.Token),
 	}
 	if s.refreshes(access.ClientID) {
-		g.Expires = s.cfg.Now().Add(s.cfg.Lifetimes.Refresh)
+		g.Expires = s.evidenceEnds(access.Evidence)
 		if g.Claims, err = json.Marshal(access); err != nil {
 			return "", errors.New("what a token allows has no JSON form") // the error may quote it
 		}

@@ -44,6 +44,10 @@ type Request struct {
 	Text string
 	// Issuer is the origin that asks.
 	Issuer string
+	// Authentication is "link" if both certificates may sign, so that the
+	// authentication certificate alone will do next time, and "return" if this is
+	// that time. Otherwise that certificate is of no use here.
+	Authentication string
 
 	address string
 	client  *fetch.Client
@@ -104,7 +108,8 @@ func (a App) Open(ctx context.Context, link string) (*Request, error) {
 		return nil, explain(err)
 	}
 	var asked struct {
-		Challenge string `json:"challenge"`
+		Challenge      string `json:"challenge"`
+		Authentication string `json:"authentication"`
 	}
 	if err := jose.UnmarshalJSON(response.Body, &asked); err != nil {
 		return nil, errors.New("the issuer's answer is malformed")
@@ -113,16 +118,24 @@ func (a App) Open(ctx context.Context, link string) (*Request, error) {
 	if err != nil || !utf8.Valid(text) || !strings.HasPrefix(string(text), challengePrefix) {
 		return nil, errors.New("what the issuer asks to be signed is no challenge for issuance")
 	}
-	r.Text = string(text)
+	r.Text, r.Authentication = string(text), asked.Authentication
 	return r, nil
 }
 
-// Sign signs with the card in the file, whose counter of wrong PINs it updates,
-// and leaves the answer with the issuer; in a SignedData of the Cryptographic
-// Message Syntax if signedData is set. Errors of the card are those of package
-// jpkitest.
+// PINs are those of the two certificates of a card. Which is empty does not sign.
+type PINs struct{ Signature, Authentication string }
+
+// Sign signs with the signature certificate of the card in the file, whose counter
+// of wrong PINs it updates, and leaves the answer with the issuer; in a SignedData
+// of the Cryptographic Message Syntax if signedData is set. Errors of the card are
+// those of package jpkitest.
 func (r *Request) Sign(ctx context.Context, file, pin string, signedData bool) (*Result, error) {
-	answer, err := sign(file, pin, []byte(r.Text), signedData)
+	return r.SignWith(ctx, file, PINs{Signature: pin}, signedData)
+}
+
+// SignWith is [Request.Sign] with one certificate or both.
+func (r *Request) SignWith(ctx context.Context, file string, pins PINs, signedData bool) (*Result, error) {
+	answer, err := sign(file, pins, []byte(r.Text), signedData)
 	if err != nil {
 		return nil, err
 	}
@@ -146,18 +159,20 @@ func (r *Request) Sign(ctx context.Context, file, pin string, signedData bool) (
 }
 
 // sign returns the members of the answer.
-func sign(file, pin string, text []byte, signedData bool) (map[string]string, error) {
+func sign(file string, pins PINs, text []byte, signedData bool) (map[string]string, error) {
 	card, err := read(file)
 	if err != nil {
 		return nil, err
 	}
-	var signature []byte
-	name := "signature"
-	if signedData {
-		name = "signed_data"
-		signature, err = card.SignData(pin, text, false)
-	} else {
-		signature, err = card.Sign(pin, text)
+	answer := map[string]string{}
+	if pins.Signature != "" {
+		err = signature(card, pins.Signature, text, signedData, answer)
+	}
+	if pins.Authentication != "" && err == nil {
+		var signature []byte
+		signature, err = card.Authenticate(pins.Authentication, text)
+		answer["authentication_signature"] = base64.StdEncoding.EncodeToString(signature)
+		answer["authentication_certificate"] = base64.StdEncoding.EncodeToString(card.AuthenticationCertificate().Raw)
 	}
 	// The card remembers a wrong PIN whatever comes after.
 	if saveErr := save(file, card); saveErr != nil {
@@ -166,11 +181,23 @@ func sign(file, pin string, text []byte, signedData bool) (map[string]string, er
 	if err != nil {
 		return nil, err
 	}
-	answer := map[string]string{name: base64.StdEncoding.EncodeToString(signature)}
-	if !signedData {
-		answer["certificate"] = base64.StdEncoding.EncodeToString(card.SignatureCertificate().Raw)
-	}
 	return answer, nil
+}
+
+// signature puts the answer of the signature certificate among the members.
+func signature(card *jpkitest.Card, pin string, text []byte, signedData bool, answer map[string]string) error {
+	if signedData {
+		data, err := card.SignData(pin, text, false)
+		answer["signed_data"] = base64.StdEncoding.EncodeToString(data)
+		return err
+	}
+	raw, err := card.Sign(pin, text)
+	if err != nil {
+		return err
+	}
+	answer["signature"] = base64.StdEncoding.EncodeToString(raw)
+	answer["certificate"] = base64.StdEncoding.EncodeToString(card.SignatureCertificate().Raw)
+	return nil
 }
 
 // TriesLeft returns how often the PINs of the card in the file may still be

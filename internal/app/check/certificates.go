@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/report"
 )
@@ -105,12 +106,22 @@ func (k *checker) anchorList(file, where string, profile trust.Profile, configs 
 }
 
 func (k *checker) jpkiAnchors(t config.Tenant) {
-	if t.Issuer.JPKI.Throwaway || len(t.Issuer.JPKI.SignatureAnchors) == 0 {
+	if t.Issuer.JPKI.Throwaway {
 		return
 	}
-	where := t.Name() + ".jpki.signature_anchors"
-	anchors := k.anchorList(t.File, where, trust.Profile{Name: "jpki", AllowRSA: true}, t.Issuer.JPKI.SignatureAnchors)
-	for _, err := range flatten(config.CheckJPKIAnchors(k.cfg.Mode.JPKI(), anchors)) {
+	k.jpkiFamily(t, "signature_anchors", jpki.Signature, t.Issuer.JPKI.SignatureAnchors)
+	if r := t.Issuer.JPKI.Returning; r != nil {
+		k.jpkiFamily(t, "returning_users.authentication_anchors", jpki.Authentication, r.AuthenticationAnchors)
+	}
+}
+
+func (k *checker) jpkiFamily(t config.Tenant, field string, family jpki.Family, list []config.Anchor) {
+	if len(list) == 0 {
+		return
+	}
+	where := t.Name() + ".jpki." + field
+	anchors := k.anchorList(t.File, where, trust.Profile{Name: "jpki", AllowRSA: true}, list)
+	for _, err := range flatten(config.CheckJPKIAnchors(k.cfg.Mode.JPKI(), family, anchors)) {
 		k.add(where, t.File, "use the CA certificates that J-LIS publishes; test CAs are for mode test", err.Error())
 	}
 }

@@ -331,7 +331,34 @@ type JPKI struct {
 	// by a typed code or by pasting the signature. Such evidence is recorded as
 	// of lower assurance, because people can be talked into signing for others.
 	OtherDevice bool `yaml:"other_device"`
+	// Returning, if set, lets people link their authentication certificate and
+	// come back with it.
+	Returning *ReturningUsers `yaml:"returning_users,omitempty"`
 	// SignerURL is what links to the signer app begin with; tegata-sign:// if
 	// left out. Better is an https URL that the app has claimed on the phone.
 	SignerURL string `yaml:"signer_url"`
+}
+
+// ReturningUsers says how authentication certificates of JPKI are checked. Where
+// signature certificates are looked up, they are too, except by OCSP.
+type ReturningUsers struct {
+	// AuthenticationAnchors are the CAs of authentication certificates; those of
+	// the throwaway JPKI are left out.
+	AuthenticationAnchors []Anchor `yaml:"authentication_anchors,omitempty"`
+	// SmartphonePolicies are the policies of authentication certificates on
+	// smartphones, which are accepted beside those of cards.
+	SmartphonePolicies []string `yaml:"smartphone_policies,omitempty"`
+	// OCSPURL is the OCSP responder for these anchors, as in [JPKI].
+	OCSPURL string `yaml:"ocsp_url,omitempty"`
+}
+
+// Authentication returns how authentication certificates are looked up, as if
+// they were those of j.
+func (j *JPKI) Authentication() *JPKI {
+	a := *j
+	a.SignatureAnchors, a.OCSPURL = nil, ""
+	if r := j.Returning; r != nil {
+		a.SignatureAnchors, a.SmartphonePolicies, a.OCSPURL = r.AuthenticationAnchors, r.SmartphonePolicies, r.OCSPURL
+	}
+	return &a
 }

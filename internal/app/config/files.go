@@ -105,11 +105,12 @@ func LoadCertificates(use, path string) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// CheckJPKIAnchors reports every anchor that is not fit for the mode.
-func CheckJPKIAnchors(mode jpki.Mode, anchors []trust.Anchor) error {
+// CheckJPKIAnchors reports every anchor that is not of the family, or not fit for
+// the mode.
+func CheckJPKIAnchors(mode jpki.Mode, family jpki.Family, anchors []trust.Anchor) error {
 	var faults []error
 	for _, anchor := range anchors {
-		faults = append(faults, jpki.CheckAnchor(mode, jpki.Signature, anchor.Certificate))
+		faults = append(faults, jpki.CheckAnchor(mode, family, anchor.Certificate))
 	}
 	return errors.Join(faults...)
 }

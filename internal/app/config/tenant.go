@@ -139,6 +139,7 @@ func (t *Tenant) check(mode Mode, f faults) {
 		}
 		t.Issuer.checkWallets(mode, f)
 		t.Issuer.JPKI.check(mode, f)
+		t.Issuer.checkReturning(mode, f)
 	case t.Verifier != nil:
 		t.Verifier.check(mode, f)
 	case t.Provider != nil:
@@ -203,11 +204,7 @@ func (j *JPKI) check(mode Mode, f faults) {
 	if _, err := jpki.SignatureProfile(mode.JPKI(), j.SmartphonePolicies...); err != nil {
 		f.add("jpki.smartphone_policies", "%s", strings.TrimPrefix(err.Error(), "jpki: "))
 	}
-	for _, policy := range j.SmartphonePolicies {
-		if !dottedPolicy.MatchString(policy) {
-			f.add("jpki.smartphone_policies", "%q is not an object identifier such as 1.2.392.200149.8.5.1.1.40", policy)
-		}
-	}
+	checkPolicies("jpki.smartphone_policies", j.SmartphonePolicies, f)
 	if u, err := url.Parse(j.SignerURL); j.SignerURL != "" && (err != nil || !appScheme.MatchString(u.Scheme) || u.Fragment != "") {
 		f.add("jpki.signer_url", "must be an https URL or begin with the scheme of an app, such as tegata-sign://")
 	}
@@ -248,6 +245,42 @@ func (j *JPKI) check(mode Mode, f faults) {
 		if choice.value != "" && !slices.Contains(choice.values, choice.value) {
 			f.add("jpki."+choice.field, "one of %s", strings.Join(choice.values, ", "))
 		}
+	}
+}
+
+// checkPolicies reports what is no certificate policy.
+func checkPolicies(field string, policies []string, f faults) {
+	for _, policy := range policies {
+		if !dottedPolicy.MatchString(policy) {
+			f.add(field, "%q is not an object identifier such as 1.2.392.200149.8.5.1.1.40", policy)
+		}
+	}
+}
+
+func (i *Issuer) checkReturning(mode Mode, f faults) {
+	r := i.JPKI.Returning
+	if r == nil {
+		return
+	}
+	const field = "jpki.returning_users"
+	if i.Lifetimes.RefreshToken == 0 {
+		f.add(field, "lifetimes.refresh_token is needed, because wallets come back with a refresh token")
+	}
+	if _, err := jpki.AuthenticationProfile(mode.JPKI(), r.SmartphonePolicies...); err != nil {
+		f.add(field+".smartphone_policies", "%s", strings.TrimPrefix(err.Error(), "jpki: "))
+	}
+	checkPolicies(field+".smartphone_policies", r.SmartphonePolicies, f)
+	switch {
+	case i.JPKI.Throwaway && (len(r.AuthenticationAnchors) > 0 || r.OCSPURL != ""):
+		f.add(field, "neither authentication_anchors nor ocsp_url together with throwaway")
+	case i.JPKI.Throwaway:
+	case len(r.AuthenticationAnchors) == 0:
+		f.add(field+".authentication_anchors", "at least one is needed")
+	case !i.JPKI.Authentication().LooksUp():
+		f.add(field+".ocsp_url", "is needed without crl_url, crl_folder and operator_url: nobody comes back with a certificate that may be revoked")
+	}
+	if r.OCSPURL != "" && !strings.HasPrefix(r.OCSPURL, "https://") && !strings.HasPrefix(r.OCSPURL, "http://") {
+		f.add(field+".ocsp_url", "an https or http URL is needed")
 	}
 }
 
@@ -297,6 +330,9 @@ func (t *Tenant) paths() []*string {
 			}
 		}
 		anchors(t.Issuer.JPKI.SignatureAnchors)
+		if r := t.Issuer.JPKI.Returning; r != nil {
+			anchors(r.AuthenticationAnchors)
+		}
 	case t.Verifier != nil:
 		paths = append(paths, &t.Verifier.APIToken, &t.Verifier.PartiesDir)
 		for n := range t.Verifier.Request.VerifierInfo {

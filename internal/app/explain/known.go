@@ -21,7 +21,7 @@ func AnchorsOf(c *config.Config) ([]trust.Anchor, error) {
 		var lists [][]config.Anchor
 		switch {
 		case t.Issuer != nil:
-			lists = [][]config.Anchor{t.Issuer.WalletProviders, t.Issuer.JPKI.SignatureAnchors}
+			lists = [][]config.Anchor{t.Issuer.WalletProviders, t.Issuer.JPKI.SignatureAnchors, t.Issuer.JPKI.Authentication().SignatureAnchors}
 		case t.Verifier != nil:
 			lists = [][]config.Anchor{t.Verifier.Issuers}
 		}
