@@ -2,9 +2,11 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -14,12 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/internal/app/card"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/wallet/holder"
 )
 
 // authenticationAnchors writes the CAs of authentication certificates to a file.
@@ -293,5 +298,62 @@ func TestReturningKind(t *testing.T) {
 	a = d.asks(t, b.open(t, c.visit(t, c.push(t, form, nil))))
 	if review := b.goOn(t, d.leave(t, a, bySignature(t, hanako, a.Challenge))); review.text("person-name") == "" {
 		t.Errorf("honest twin: %d %s", review.status, review.text("oauth-error-description"))
+	}
+}
+
+// returnee logs in with whatever the login page asks for: both certificates the
+// first time, the authentication certificate alone afterwards.
+type returnee struct {
+	t    *testing.T
+	d    *deployment
+	card *jpkitest.Card
+	// asked is what each login asked of the authentication certificate.
+	asked []string
+}
+
+// Authorize implements holder.UserAgent.
+func (r *returnee) Authorize(_ context.Context, address, _ string) (string, error) {
+	b := r.d.newBrowser(r.t)
+	p := b.open(r.t, address)
+	a := r.d.asks(r.t, p)
+	members := byAuthentication(r.t, r.card, a.Challenge)
+	if p.text("return-option") == "" {
+		r.asked = append(r.asked, "link")
+		members = bySignature(r.t, r.card, a.Challenge).and(members)
+	} else {
+		r.asked = append(r.asked, "return")
+	}
+	review := b.goOn(r.t, r.d.leave(r.t, a, members))
+	return b.submit(r.t, review, "review-form", approve).url.String(), nil
+}
+
+// TestReturningWallet has the wallet engine bring its refresh token to the next
+// login, unless its consent has ended.
+func TestReturningWallet(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, deployOptions{sameDevice: true, configure: returningUsers(t)})
+	person := &returnee{t: t, d: d, card: cardOf(t, "hanako")}
+	w := d.newWallet(t)
+	w.Return = true
+	accept := func() []*holder.Held {
+		t.Helper()
+		held, err := w.AcceptOffer(t.Context(), d.offer(t, "identity_sd_jwt"), person)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return held
+	}
+	accept()
+	last := accept()
+	if got := d.query(t, `SELECT COUNT(*) FROM grants WHERE evidence_kind = 'jpki-authentication-returning'`); got != 1 {
+		t.Errorf("%d grants of returning users", got)
+	}
+	// A consent that the wallet doesn't know to have ended.
+	if err := errors.Join(w.Forget(t.Context(), last[0].Batch), w.Vault.Add(t.Context(), last)); err != nil {
+		t.Fatal(err)
+	}
+	accept()
+	if diff := cmp.Diff([]string{"link", "return", "link"}, person.asked); diff != "" {
+		t.Error(diff)
 	}
 }

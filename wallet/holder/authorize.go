@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials/jose"
@@ -53,7 +54,15 @@ func (i *issuance) push(ctx context.Context) (*attempt, error) {
 	if g := i.offer.Grants; g != nil && g.AuthorizationCode != nil && g.AuthorizationCode.IssuerState != "" {
 		form.Set("issuer_state", g.AuthorizationCode.IssuerState)
 	}
+	if err := i.addReturning(ctx, form); err != nil {
+		return nil, err
+	}
 	response, err := i.postForm(ctx, "pushed authorization request", i.server.PAREndpoint, form, false)
+	if openid4vci.CodeOf(err) == openid4vci.CodeInvalidGrant && form.Has("refresh_token") {
+		// The consent has ended; the person can begin anew.
+		form.Del("refresh_token")
+		response, err = i.postForm(ctx, "pushed authorization request", i.server.PAREndpoint, form, false)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +74,25 @@ func (i *issuance) push(ctx context.Context) (*attempt, error) {
 		"client_id": {i.client.id}, "request_uri": {pushed.RequestURI},
 	})
 	return a, nil
+}
+
+// addReturning adds the newest refresh token that the server has issued, if the
+// wallet offers people to return.
+func (i *issuance) addReturning(ctx context.Context, form url.Values) error {
+	if !i.w.Return {
+		return nil
+	}
+	held, err := i.w.Vault.List(ctx)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for _, h := range slices.Backward(held) {
+		if h.Refresh != nil && h.Refresh.Server == i.server.Issuer {
+			form.Set("refresh_token", h.Refresh.Token)
+			return nil
+		}
+	}
+	return nil
 }
 
 func withQuery(endpoint string, parameters url.Values) string {

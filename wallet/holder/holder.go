@@ -99,6 +99,11 @@ type Wallet struct {
 	TransactionData func(openid4vp.TransactionData) error
 	// RedirectURI is where authorization responses come back.
 	RedirectURI string
+	// Return sends the refresh token of what the wallet holds from a server along
+	// when it asks that server again, so that an issuer of Tegata can offer the
+	// person to log in with their authentication certificate. Other servers ignore
+	// it.
+	Return bool
 	// BatchSize is how many copies of a credential the wallet wants, so that
 	// each is shown once. It gets fewer if the issuer allows fewer. Zero means
 	// one.
