@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/internal/httpd"
 )
 
@@ -49,13 +50,14 @@ type registrationBody struct {
 	Allowed      []Allowed `json:"allowed,omitempty"`
 	MaxOpen      int       `json:"max_open,omitempty"`
 	PerMinute    int       `json:"requests_per_minute,omitempty"`
+	Encryption   *jose.JWK `json:"encryption_jwk,omitempty"`
 }
 
 // registration tells a relying party what it is registered for.
 func (h *handler) registration(c echo.Context) error {
 	p := partyOf(c)
 	return httpd.WriteJSON(c, http.StatusOK, registrationBody{
-		p.ID, p.NameJA, p.NameEN, p.Flows, p.RedirectURIs, p.Allowed, p.MaxOpen, p.PerMinute,
+		p.ID, p.NameJA, p.NameEN, p.Flows, p.RedirectURIs, p.Allowed, p.MaxOpen, p.PerMinute, p.EncryptionKey,
 	})
 }
 
@@ -65,6 +67,7 @@ type createBody struct {
 	RedirectURI     string            `json:"redirect_uri"`
 	Flow            Flow              `json:"flow"`
 	TransactionData []json.RawMessage `json:"transaction_data"`
+	Acknowledge     bool              `json:"acknowledge"`
 }
 
 type createdBody struct {
@@ -84,7 +87,7 @@ func (h *handler) create(c echo.Context) error {
 		return err
 	}
 	t, err := h.v.startOnce(c.Request().Context(), partyOf(c), key, StartRequest{
-		DCQL: body.DCQLQuery, Preset: body.Preset, RedirectURI: body.RedirectURI, Flow: body.Flow, TransactionData: body.TransactionData,
+		DCQL: body.DCQLQuery, Preset: body.Preset, RedirectURI: body.RedirectURI, Flow: body.Flow, TransactionData: body.TransactionData, Acknowledge: body.Acknowledge,
 	})
 	if err != nil {
 		return err

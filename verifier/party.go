@@ -13,6 +13,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/dcql"
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/internal/session"
 )
 
@@ -28,6 +29,8 @@ type Party struct {
 	Flows        []Flow
 	RedirectURIs []string
 	Allowed      []Allowed
+	// EncryptionKey is what results are encrypted to; nil leaves them in clear.
+	EncryptionKey *jose.JWK
 	// MaxOpen is how many of its transactions may wait for a wallet at a time,
 	// and PerMinute how many requests to the API it may make.
 	MaxOpen, PerMinute int
@@ -54,6 +57,15 @@ func (p *Party) validate() error {
 		return fmt.Errorf("limits must not be negative, nor more than %d transactions be open", MostOpen)
 	}
 	return nil
+}
+
+// encrypt makes the JWE of a result, by ECDH-ES with A256GCM.
+func (p *Party) encrypt(r *Result) (string, error) {
+	plain, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	return jose.Encrypt(plain, p.EncryptionKey, jose.A256GCM, jose.EncryptOptions{Cty: "json"})
 }
 
 // registerParties fills the table of those that may use the API.

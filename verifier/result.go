@@ -19,6 +19,9 @@ type Result struct {
 	// Credentials is set in StateVerified, Refusal in StateRefused.
 	Credentials []Credential `json:"credentials,omitempty"`
 	Refusal     *Refusal     `json:"refusal,omitempty"`
+	// Encrypted takes the place of Credentials if the relying party has a key
+	// for that: a compact JWE of this object as it would be without.
+	Encrypted string `json:"encrypted,omitempty"`
 }
 
 // Credential is an accepted presentation.
@@ -86,7 +89,8 @@ type Certificate struct {
 
 // Result returns the state of a transaction of the program of the relying party
 // that has no limits.
-// What was presented is handed out once and forgotten with that.
+// What was presented is handed out once and forgotten with that, or when it is
+// acknowledged.
 //
 // On the same device the response code that arrived at the redirect URI is
 // needed; until then an accepted presentation looks like none, since whoever
@@ -102,7 +106,15 @@ func (v *Verifier) resultFor(ctx context.Context, p *Party, id, code string) (*R
 	if err != nil {
 		return nil, stored(err, CodeNotFound, unknownTransaction)
 	}
-	return v.release(ctx, id, t, version, code, t.Flow == SameDevice)
+	r, err := v.release(ctx, id, t, version, code, t.Flow == SameDevice)
+	if err != nil || p.EncryptionKey == nil || r.Credentials == nil {
+		return r, err
+	}
+	if r.Encrypted, err = p.encrypt(r); err != nil {
+		return nil, refuse(CodeServerError, "", err)
+	}
+	r.Credentials = nil
+	return r, nil
 }
 
 const wrongCode = "the response code is wrong or was used"
@@ -118,9 +130,7 @@ func (v *Verifier) release(ctx context.Context, id string, t *transaction, versi
 	if r.State != StateVerified {
 		return r, nil
 	}
-	next := *t
-	next.State, next.Credentials, next.Code = StateDelivered, nil, ""
-	err := v.transactions.Swap(ctx, id, version, next)
+	err := v.deliver(ctx, id, t, version)
 	if errors.Is(err, session.ErrConflict) {
 		if code != "" {
 			return nil, refuse(CodeInvalidResponseCode, wrongCode, nil)
@@ -135,6 +145,17 @@ func (v *Verifier) release(ctx context.Context, id string, t *transaction, versi
 	}
 	r.Credentials = t.Credentials
 	return r, nil
+}
+
+// deliver takes the result out of the transaction, unless it stays until it is
+// acknowledged.
+func (v *Verifier) deliver(ctx context.Context, id string, t *transaction, version session.Version) error {
+	if t.Acknowledge {
+		return nil
+	}
+	next := *t
+	next.State, next.Credentials, next.Code = StateDelivered, nil, ""
+	return v.transactions.Swap(ctx, id, version, next)
 }
 
 // peek makes the result without the credentials. withheld hides that there was

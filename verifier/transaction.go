@@ -80,6 +80,9 @@ type transaction struct {
 	Key     []byte
 	Expires time.Time
 
+	// Acknowledge keeps the result until it is acknowledged.
+	Acknowledge bool
+
 	// Code is the response code. It and what follows are set by the answer.
 	Code        string
 	ResultUntil time.Time
@@ -100,6 +103,9 @@ type StartRequest struct {
 	// type needs, which the person is to authorize (OpenID4VP 1.0 section 8.4).
 	// They go to the wallet byte for byte.
 	TransactionData []json.RawMessage
+	// Acknowledge keeps the result readable until the transaction is cancelled,
+	// which acknowledges it, or its time is over.
+	Acknowledge bool
 }
 
 // Transaction is a request that waits for a wallet.
@@ -162,7 +168,7 @@ func (v *Verifier) start(ctx context.Context, p *Party, r StartRequest, browser 
 	}
 	id := newSecret()
 	t := transaction{
-		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser, Party: p.ID, Slot: slot,
+		State: StateWaiting, Flow: r.Flow, Query: query, RedirectURI: r.RedirectURI, Browser: browser, Party: p.ID, Slot: slot, Acknowledge: r.Acknowledge,
 		RequestID: newSecret(), ResponseID: newSecret(), Mode: v.cfg.Request.mode(), TransactionData: data,
 		Nonce: newSecret(), ResponseState: newSecret(),
 		Expires: v.cfg.Now().Add(v.cfg.Lifetimes.Request).Truncate(time.Second),

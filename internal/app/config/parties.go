@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/verifier"
 )
 
@@ -32,6 +33,9 @@ type RelyingParty struct {
 	RedirectURIs []string `yaml:"redirect_uris,omitempty"`
 	// Allowed says what it may ask for.
 	Allowed []AllowedClaims `yaml:"allowed"`
+	// EncryptionKey is a public JWK that results are encrypted to; without it
+	// they are in clear.
+	EncryptionKey map[string]any `yaml:"encryption_jwk,omitempty"`
 	// MaxOpen is how many of its transactions may wait for a wallet at a time,
 	// PerMinute how many requests it may make; without limit if left out.
 	MaxOpen   int `yaml:"max_open,omitempty"`
@@ -167,6 +171,18 @@ func (c *RelyingParty) check(f faults) verifier.Party {
 	}
 	if c.PerMinute < 0 {
 		f.add("requests_per_minute", "must be 1 or more")
+	}
+	if c.EncryptionKey != nil {
+		data, err := json.Marshal(c.EncryptionKey)
+		if err == nil {
+			p.EncryptionKey, err = jose.ParseJWK(data)
+		}
+		if err == nil {
+			_, err = p.EncryptionKey.EncryptionKey()
+		}
+		if err != nil {
+			f.add("encryption_jwk", "is no public key on P-256 for encryption: %s", err)
+		}
 	}
 	c.checkAllowed(&p, f)
 	return p

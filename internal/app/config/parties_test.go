@@ -88,6 +88,7 @@ func TestNegRelyingParties(t *testing.T) {
 		"path of nothing":  {"carrier", "[name]", "[]", "allowed[0].claims", "a path is a list"},
 		"negative element": {"carrier", "[name]", "[name, -1]", "allowed[0].claims", "a path is a list"},
 		"negative limit":   {"carrier", "600", "-1", "requests_per_minute", "1 or more"},
+		"encryption key":   {"carrier", "flows:", "encryption_jwk: {kty: EC, crv: P-256, x: AAAA, y: AAAA}\nflows:", "encryption_jwk", "no public key"},
 		"too many open":    {"carrier", "requests_per_minute: 600", "max_open: 1001", "max_open", "1 to 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
