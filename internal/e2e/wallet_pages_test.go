@@ -47,11 +47,7 @@ func TestWalletPages(t *testing.T) {
 	p.inspect("wallet-received")
 
 	for _, decision := range []string{"decline", "allow"} {
-		p.open(w.box.Verifier + "/")
-		p.waitFor("same-device")
-		p.click("same-device")
-		p.waitFor("wallet-link")
-		link, err := url.Parse(href(p, "wallet-link"))
+		link, err := url.Parse(w.begin(p, "account_opening", "same-device"))
 		if err != nil {
 			t.Fatal(err)
 		}
