@@ -68,6 +68,9 @@ func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openi
 	case !ready:
 		return i.postpone(ctx, access, configuration, proven, records.DeferredApproved)
 	}
+	if err := signer.within(i, configuration, statusesEnd(proven)); err != nil {
+		return nil, err
+	}
 	return i.deliver(ctx, access, configuration, signer, proven.Keys, "")
 }
 

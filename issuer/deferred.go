@@ -3,12 +3,6 @@ package issuer
 import (
 	"context"
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,90 +21,14 @@ import (
 // deferredInterval is how long wallets are asked to wait before they come again.
 const deferredInterval = time.Minute
 
-// A transaction_id is a handle, by which the deferred credentials are found, and
-// behind it the key that opens what was sealed there. The database has a keyed
-// hash of the first and nothing of the second.
-const (
-	deferredHandle = 16
-	deferredKey    = 32
-)
-
-// deferrals makes and opens transaction_id values.
-type deferrals struct {
-	macKey []byte
-	tenant string
-}
-
 // batch is what credentials are to be bound to. It is all that is kept of a
 // credential request.
 type batch struct {
 	Keys []jose.JWK `json:"keys"`
 	// Statuses are those of the key attestations.
 	Statuses []credentials.StatusRef `json:"statuses,omitempty"`
-}
-
-func newDeferrals(secret []byte, tenant string) (*deferrals, error) {
-	key, err := DeriveKey(secret, tenant, "deferred")
-	if err != nil {
-		return nil, err
-	}
-	return &deferrals{macKey: key, tenant: tenant}, nil
-}
-
-// seal returns a new transaction_id with what is put down under it.
-func (d *deferrals) seal(b batch) (transactionID, id string, sealed []byte, err error) {
-	secret := make([]byte, deferredHandle+deferredKey)
-	_, _ = rand.Read(secret) // never fails
-	id = d.id(secret)
-	aead, err := deferredAEAD(secret)
-	if err != nil {
-		return "", "", nil, err
-	}
-	plain, err := json.Marshal(b)
-	if err != nil {
-		return "", "", nil, err
-	}
-	return jose.EncodeBase64(secret), id, aead.Seal(nil, nil, plain, d.associated(id)), nil
-}
-
-// parse returns the ID in the database of a transaction_id.
-func (d *deferrals) parse(transactionID string) (id string, secret []byte, ok bool) {
-	secret, err := jose.DecodeBase64(transactionID)
-	if err != nil || len(secret) != deferredHandle+deferredKey {
-		return "", nil, false
-	}
-	return d.id(secret), secret, true
-}
-
-// open is the reverse of seal.
-func (d *deferrals) open(id string, secret, sealed []byte) (b batch, err error) {
-	aead, err := deferredAEAD(secret)
-	if err != nil {
-		return b, err
-	}
-	plain, err := aead.Open(nil, nil, sealed, d.associated(id))
-	if err != nil {
-		return b, errNoTransaction()
-	}
-	return b, json.Unmarshal(plain, &b)
-}
-
-func (d *deferrals) id(secret []byte) string {
-	mac := hmac.New(sha256.New, d.macKey)
-	mac.Write(secret[:deferredHandle])
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-func (d *deferrals) associated(id string) []byte {
-	return []byte("tegata deferred v1\x00" + d.tenant + "\x00" + id)
-}
-
-func deferredAEAD(secret []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(secret[deferredHandle:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+	// StatusesEnd is until when they are kept up, zero if nobody says.
+	StatusesEnd time.Time `json:"statuses_end,omitzero"`
 }
 
 func errNoTransaction() error {
@@ -132,7 +50,7 @@ func (i *Issuer) ready(ctx context.Context, access *oauth.Access, c *Configurati
 // ready. What is known of the person stays in the access token and in whatever
 // refreshes it.
 func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configuration, proven *openid4vci.VerifiedProofs, state string) (*openid4vci.CredentialResponse, error) {
-	b := batch{Statuses: proven.Statuses}
+	b := batch{Statuses: proven.Statuses, StatusesEnd: statusesEnd(proven)}
 	for _, key := range proven.Keys {
 		jwk, err := jose.NewJWK(key)
 		if err != nil {
@@ -140,18 +58,23 @@ func (i *Issuer) postpone(ctx context.Context, access *oauth.Access, c *Configur
 		}
 		b.Keys = append(b.Keys, *jwk)
 	}
-	transactionID, id, sealed, err := i.deferrals.seal(b)
+	plain, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	transaction := i.transactions.issue()
+	sealed, err := transaction.seal(plain, "")
 	if err != nil {
 		return nil, err
 	}
 	err = i.cfg.Records.Defer(ctx, i.cfg.Tenant, records.Deferred{
-		ID: id, GrantID: access.Consent(), ConfigID: c.ID, Count: len(b.Keys), State: state, Sealed: sealed,
+		ID: transaction.id, GrantID: access.Consent(), ConfigID: c.ID, Count: len(b.Keys), State: state, Sealed: sealed,
 	})
 	if err != nil {
 		return nil, allocationError(err)
 	}
 	i.cfg.Metrics.deferred(i.cfg.Tenant, deferredBegun)
-	return waiting(transactionID), nil
+	return waiting(transaction.text()), nil
 }
 
 func waiting(transactionID string) *openid4vci.CredentialResponse {
@@ -181,11 +104,11 @@ func (i *Issuer) takeUp(ctx context.Context, access *oauth.Access, request *open
 // than that of the credential request, if it comes from the same consent. Whether
 // certificate and key attestation still hold is asked once more.
 func (i *Issuer) collect(ctx context.Context, access *oauth.Access, request *openid4vci.DeferredRequest) (*openid4vci.CredentialResponse, error) {
-	id, secret, ok := i.deferrals.parse(request.TransactionID)
+	transaction, ok := i.transactions.parse(request.TransactionID)
 	if !ok {
 		return nil, errNoTransaction()
 	}
-	deferred, err := i.cfg.Records.FindDeferred(ctx, i.cfg.Tenant, access.Consent(), id)
+	deferred, err := i.cfg.Records.FindDeferred(ctx, i.cfg.Tenant, access.Consent(), transaction.id)
 	switch {
 	case errors.Is(err, records.ErrDeferredUnknown):
 		return nil, errNoTransaction()
@@ -207,11 +130,18 @@ func (i *Issuer) collect(ctx context.Context, access *oauth.Access, request *ope
 	case !ready:
 		return waiting(request.TransactionID), nil
 	}
-	b, err := i.deferrals.open(id, secret, deferred.Sealed)
+	plain, err := transaction.open(deferred.Sealed, "")
+	if errors.Is(err, errTicket) {
+		return nil, errNoTransaction()
+	}
+	var b batch
+	if err == nil {
+		err = json.Unmarshal(plain, &b)
+	}
 	if err != nil {
 		return nil, err
 	}
-	response, err := i.finish(ctx, access, c, b, id)
+	response, err := i.finish(ctx, access, c, b, transaction.id)
 	if err == nil {
 		i.cfg.Metrics.deferred(i.cfg.Tenant, deferredIssued)
 	}
@@ -238,6 +168,9 @@ func (i *Issuer) finish(ctx context.Context, access *oauth.Access, c *Configurat
 		return nil, err
 	}
 	if err := i.stillGood(ctx, cert); err != nil {
+		return nil, err
+	}
+	if err := signer.within(i, c, b.StatusesEnd); err != nil {
 		return nil, err
 	}
 	return i.deliver(ctx, access, c, signer, holderKeys, id)

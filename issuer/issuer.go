@@ -131,11 +131,11 @@ type Issuer struct {
 	// encryption is of credential requests and responses.
 	encryption    *encryption
 	notifications *notifications
-	deferrals     *deferrals
+	// refreshTokens open what was sealed in grants, transactions what was put
+	// down to be issued later.
+	refreshTokens, transactions *tickets
 	// pseudonymKey is the key of [PseudonymKey].
 	pseudonymKey []byte
-	// refreshMACKey hides the handles of refresh tokens in the database.
-	refreshMACKey []byte
 	// parts are the IDs of those that were recorded.
 	parts sync.Map
 }
@@ -178,7 +178,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	refreshMACKey, err := DeriveKey(cfg.Secret, cfg.Tenant, "refresh token")
+	refreshTokens, err := newTickets(cfg.Secret, cfg.Tenant, "refresh token", "tegata claims v1")
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	deferrals, err := newDeferrals(cfg.Secret, cfg.Tenant)
+	transactions, err := newTickets(cfg.Secret, cfg.Tenant, "deferred", "tegata deferred v1")
 	if err != nil {
 		return nil, err
 	}
@@ -211,9 +211,9 @@ func New(cfg Config) (*Issuer, error) {
 
 		encryption:    encryption,
 		notifications: notifications,
-		deferrals:     deferrals,
+		refreshTokens: refreshTokens,
+		transactions:  transactions,
 		pseudonymKey:  pseudonymKey,
-		refreshMACKey: refreshMACKey,
 	}
 	if i.types, err = typeDocuments(cfg.Configurations); err != nil {
 		return nil, err

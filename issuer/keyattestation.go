@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/attestation"
@@ -79,4 +80,15 @@ func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.Statu
 		}
 	}
 	return nil
+}
+
+// statusesEnd returns until when the statuses of all key attestations are kept up,
+// zero if no provider says.
+func statusesEnd(proven *openid4vci.VerifiedProofs) (end time.Time) {
+	for _, attested := range proven.Attestations {
+		if until := attested.StatusUntil; !until.IsZero() && (end.IsZero() || until.Before(end)) {
+			end = until
+		}
+	}
+	return end
 }

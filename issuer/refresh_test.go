@@ -40,7 +40,11 @@ func newRefresher(t *testing.T, db *database.DB) *refresher {
 	t.Helper()
 	ca := importCA(t).Certificate
 	r := &refresher{importer: newImporter(t, db, ca), status: &statusOf{}}
-	r.refreshMACKey, r.cfg.RefreshPeriod, r.cfg.CredentialsPerGrant = importSecret, 12*time.Hour, 1
+	r.cfg.RefreshPeriod, r.cfg.CredentialsPerGrant = 12*time.Hour, 1
+	var err error
+	if r.refreshTokens, err = newTickets(importSecret, "t", "refresh token", "test"); err != nil {
+		t.Fatal(err)
+	}
 	r.cfg.Revocations, r.grants = r.status, grantRecords{r.Issuer}
 	serial := big.NewInt(7)
 	handle := jpki.Handle{IssuerKeyID: ca.SubjectKeyId, Partition: "CN=p", Serial: serial.Bytes()}

@@ -283,6 +283,40 @@ func TestKeyAttestation(t *testing.T) {
 	d.receive(t, cardOf(t, "taro"))
 }
 
+// TestKeyAttestationStatusEnds issues nothing that outlives the status of the key
+// attestation (ISSU_12c): I32.
+func TestKeyAttestationStatusEnds(t *testing.T) {
+	t.Parallel()
+	d, other := deployAttested(t, nil, false)
+	c := d.newClient(t)
+	token := c.accessToken(t, cardOf(t, "hanako"))
+	ask := func(kept time.Duration) *answer {
+		a := d.attested(t, newKey(t))
+		a.Status, a.StatusUntil = other.ref(2), time.Time{}
+		if kept > 0 {
+			a.StatusUntil = d.clock.Now().Add(kept)
+		}
+		compact := signAttested(t, a, other.key)
+		return c.credential(t, token, map[string]any{"credential_configuration_id": "identity_sd_jwt", "proofs": map[string]any{"attestation": []string{compact}}}, nil)
+	}
+	ends := func(a *answer) time.Time {
+		u, err := sdjwt.Parse(a.credentials(t)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.ValidUntil
+	}
+	const day = 24 * time.Hour
+	free := ends(ask(0))
+	if long := ends(ask(60 * day)); !long.Equal(free) {
+		t.Errorf("honest twin ends at %v, want %v", long, free)
+	}
+	if short := ends(ask(12 * day)); !short.Before(d.clock.Now().Add(12*day)) || (free.Sub(short)%(7*day)) != 0 {
+		t.Errorf("with a status that is kept for 12 days it ends at %v, others at %v", short, free)
+	}
+	ask(12*time.Hour).want(t, http.StatusBadRequest, "credential_request_denied")
+}
+
 // TestNegKeyAttestationOfOther has a provider that is trusted attest the keys of a
 // wallet that is another's.
 func TestNegKeyAttestationOfOther(t *testing.T) {
