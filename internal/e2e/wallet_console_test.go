@@ -5,18 +5,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"image"
-	"image/color"
-	"image/draw"
-	"image/png"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"rsc.io/qr"
 
 	"github.com/tegata-id/tegata/internal/app/walletapp"
 	"github.com/tegata-id/tegata/verifier"
@@ -95,14 +89,8 @@ func TestWalletConsole(t *testing.T) {
 
 	for _, allow := range []bool{false, true} {
 		transaction, header := d.askName(t)
-		picture := filepath.Join(t.TempDir(), "request.png")
-		drawQR(t, picture, transaction.Link)
-		read, err := walletapp.ReadQR(picture)
-		if err != nil || read != transaction.Link {
-			t.Fatalf("the picture says %q: %v", read, err)
-		}
 		answer := map[bool]string{true: "y", false: "n"}[allow]
-		shown, err := d.withConsole(t, func(string) string { return answer }, func(c *walletapp.Console) error { return c.Present(t.Context(), read) })
+		shown, err := d.withConsole(t, func(string) string { return answer }, func(c *walletapp.Console) error { return c.Present(t.Context(), transaction.Link) })
 		if !strings.Contains(shown, "手形銀行 (NTRJP-") || !strings.Contains(shown, `name`) {
 			t.Errorf("the person is not told who asks for what:\n%s", shown)
 		}
@@ -155,32 +143,6 @@ func (d *deployment) askName(t *testing.T) (question, http.Header) {
 	d.send(t, http.MethodPost, d.box.Verifier+"/api/transactions", header, body).read(t, &transaction)
 	header.Del("Content-Type")
 	return transaction, header
-}
-
-// drawQR writes a QR code as the screenshot of one.
-func drawQR(t *testing.T, path, text string) {
-	t.Helper()
-	code, err := qr.Encode(text, qr.M)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const scale, margin = 5, 20
-	picture := image.NewGray(image.Rect(0, 0, code.Size*scale+2*margin, code.Size*scale+2*margin))
-	draw.Draw(picture, picture.Bounds(), image.White, image.Point{}, draw.Src)
-	for y := range code.Size * scale {
-		for x := range code.Size * scale {
-			if code.Black(x/scale, y/scale) {
-				picture.SetGray(x+margin, y+margin, color.Gray{})
-			}
-		}
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(png.Encode(f, picture), f.Close()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestWalletProduction refuses to be a wallet for real people.

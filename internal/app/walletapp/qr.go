@@ -36,13 +36,30 @@ func ReadQR(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", file, err)
 	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
-	}
-	result, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+	text, err := decodeQR(picture)
 	if err != nil {
 		return "", fmt.Errorf("%s: no QR code was found: %w", file, err)
 	}
-	return result.GetText(), nil
+	return text, nil
+}
+
+// decodeQR tries what finds codes in photographs before what reads clean pictures:
+// each finds some that the other does not.
+func decodeQR(picture image.Image) (string, error) {
+	source := gozxing.NewLuminanceSourceFromImage(picture)
+	var failure error
+	for _, binarizer := range []gozxing.Binarizer{gozxing.NewHybridBinarizer(source), gozxing.NewGlobalHistgramBinarizer(source)} {
+		bitmap, err := gozxing.NewBinaryBitmap(binarizer)
+		if err != nil {
+			return "", err
+		}
+		for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
+			result, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true})
+			if err == nil {
+				return result.GetText(), nil
+			}
+			failure = err
+		}
+	}
+	return "", failure
 }
