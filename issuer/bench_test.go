@@ -173,25 +173,7 @@ func runImport(b *testing.B, settings killSettings) (took time.Duration, peak fl
 // benchImport is what the process of its own does.
 func benchImport(b *testing.B, settings killSettings) {
 	b.Helper()
-	der, err := os.ReadFile(settings.CA)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ca, err := x509.ParseCertificate(der)
-	if err != nil {
-		b.Fatal(err)
-	}
-	raw, err := os.ReadFile(settings.CRL)
-	if err != nil {
-		b.Fatal(err)
-	}
-	db, err := database.Open(b.Context(), settings.Database)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	w := newImporter(b, db, ca)
-	w.cfg.ImportBatch = 0
+	w, ca, raw := settings.open(b)
 	w.cfg.Log = slog.New(slog.NewTextHandler(os.Stdout, nil))
 	began := time.Now()
 	state, err := w.importRaw(b.Context(), ca, killPart, raw)

@@ -48,29 +48,34 @@ type killSettings struct {
 	Seed     uint64
 }
 
+// open returns an importer on what the child was told, with the CA and its list.
+func (s killSettings) open(t testing.TB) (w *importer, ca *x509.Certificate, raw []byte) {
+	t.Helper()
+	der, err := os.ReadFile(s.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ca, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err = os.ReadFile(s.CRL); err != nil {
+		t.Fatal(err)
+	}
+	db, err := database.Open(t.Context(), s.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	w = newImporter(t, db, ca)
+	w.cfg.ImportBatch = s.Batch
+	return w, ca, raw
+}
+
 // killRun does what the cascade does in the process that is killed: it imports
 // a list and publishes status lists, while credentials are issued. It prints a
 // line for each step that is done.
 func killRun(t *testing.T, settings killSettings) {
-	der, err := os.ReadFile(settings.CA)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(settings.CRL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := database.Open(t.Context(), settings.Database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	w := newImporter(t, db, ca)
-	w.cfg.ImportBatch = settings.Batch
+	w, ca, raw := settings.open(t)
 	publisher := killPublisher(t, w, bareSigner{})
 	var out sync.Mutex
 	say := func(format string, args ...any) {

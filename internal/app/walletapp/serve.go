@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/wallet/web"
 )
@@ -21,10 +22,7 @@ func Serve(ctx context.Context, a *App, c *Web, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	certificate := &tls.Certificate{PrivateKey: key.Signer, Leaf: key.Leaf()}
-	for _, link := range key.Chain {
-		certificate.Certificate = append(certificate.Certificate, link.Raw)
-	}
+	certificate := trusttest.TLSCertificate(key)
 	server, err := httpd.New(httpd.Options{Name: "wallet", Origin: c.Origin, Logger: log, Now: a.Now})
 	if err != nil {
 		return err
@@ -34,7 +32,7 @@ func Serve(ctx context.Context, a *App, c *Web, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	front.SetSites([]httpd.Site{{Server: server, Certificate: func() (*tls.Certificate, error) { return certificate, nil }}})
+	front.SetSites([]httpd.Site{{Server: server, Certificate: func() (*tls.Certificate, error) { return &certificate, nil }}})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return err
