@@ -40,7 +40,7 @@ func runSource(ctx context.Context, args []string) int {
 
 func simulateRegister(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("source simulate", flag.ContinueOnError)
-	dir := flags.String("dir", "", "folder for the certificates, which must exist")
+	dir := flags.String("dir", "", "folder for the certificates")
 	address := flags.String("listen", "127.0.0.1:8450", "address on this machine")
 	if flags.Parse(args) != nil || flags.NArg() > 0 {
 		return 2

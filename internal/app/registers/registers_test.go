@@ -61,7 +61,7 @@ func examine(t *testing.T, target registers.Target) *report.Report {
 // it leaves.
 func TestSimulate(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "register") // made by the simulation
 	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)

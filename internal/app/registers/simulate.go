@@ -80,6 +80,9 @@ func Simulate(dir, address string, log *slog.Logger, now func() time.Time) (*Sim
 // writeClient leaves the authority, a client's key and a person that the register
 // knows.
 func writeClient(dir string, ca *trusttest.CA, known registertest.Record) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
 	client, err := registertest.IssueClient(ca, clientLifetime)
 	if err != nil {
 		return err
