@@ -29,6 +29,8 @@ func addExamples(f *testing.F, prefix string) {
 // accepted again as it would be published.
 func FuzzIssuerMetadata(f *testing.F) {
 	addExamples(f, "credential_issuer_metadata")
+	f.Add([]byte(`{"credential_issuer":"https://issuer.example.com","credential_endpoint":"https://issuer.example.com/credential",` +
+		`"credential_configurations_supported":{"c":{"credential_metadata":{"claims":[{"mandatory":true}]}}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var name struct {
 			Issuer string `json:"credential_issuer"`

@@ -199,7 +199,7 @@ type CredentialMetadata struct {
 // ClaimDescription describes a claim of a credential (appendix B). Display is
 // used in metadata only.
 type ClaimDescription struct {
-	Path      credentials.Path `json:"path"`
+	Path      credentials.Path `json:"path,omitempty"`
 	Mandatory bool             `json:"mandatory,omitempty"`
 	Display   []Display        `json:"display,omitempty"`
 }
