@@ -149,7 +149,7 @@ func TestSignedMetadata(t *testing.T) {
 		if got := response.Header().Get("Cache-Control"); got != "public, max-age="+tc.age {
 			t.Errorf("%s: Cache-Control %q", tc.name, got)
 		}
-		m, err := openid4vci.ParseSignedMetadata(t.Context(), signed, openid4vci.SignedMetadataExpect{Identifier: w.issuer.cfg.ID, Policy: policy, Now: w.now})
+		m, _, err := openid4vci.ParseSignedMetadata(t.Context(), signed, openid4vci.SignedMetadataExpect{Identifier: w.issuer.cfg.ID, Policy: policy, Now: w.now})
 		if err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 			continue
@@ -160,11 +160,11 @@ func TestSignedMetadata(t *testing.T) {
 			t.Errorf("%s: signed %s, want %s", tc.name, got, want)
 		}
 		expired := openid4vci.SignedMetadataExpect{Identifier: w.issuer.cfg.ID, Policy: policy, Now: tc.expires}
-		if _, err := openid4vci.ParseSignedMetadata(t.Context(), signed, expired); err == nil {
+		if _, _, err := openid4vci.ParseSignedMetadata(t.Context(), signed, expired); err == nil {
 			t.Errorf("%s: still valid at %s", tc.name, tc.expires)
 		}
 		expired.Now = tc.expires.Add(-time.Second)
-		if _, err := openid4vci.ParseSignedMetadata(t.Context(), signed, expired); err != nil {
+		if _, _, err := openid4vci.ParseSignedMetadata(t.Context(), signed, expired); err != nil {
 			t.Errorf("%s: before its end: %v", tc.name, err)
 		}
 	}

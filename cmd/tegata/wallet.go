@@ -15,6 +15,8 @@ import (
 
 const walletUsage = `usage:
   tegata wallet receive --config FILE LINK   take a credential offer (--qr IMAGE in place of the link)
+  tegata wallet receive --config FILE --issuer URL [--configuration ID]
+                                             ask an issuer without an offer
   tegata wallet present --config FILE LINK   answer a presentation request (likewise)
   tegata wallet list    --config FILE        what the wallet holds
   tegata wallet show    --config FILE ID     the claims of one credential
@@ -35,6 +37,8 @@ func runWallet(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("wallet "+args[0], flag.ContinueOnError)
 	file := flags.String("config", "", "configuration file of the wallet")
 	image := flags.String("qr", "", "PNG or JPEG with a QR code in place of the link (receive, present)")
+	issuer := flags.String("issuer", "", "credential issuer to ask without an offer (receive)")
+	configuration := flags.String("configuration", "", "which of its credentials (receive with --issuer)")
 	remove := flags.Bool("delete", false, "delete the log (log)")
 	if flags.Parse(args[1:]) != nil {
 		return 2
@@ -49,6 +53,9 @@ func runWallet(ctx context.Context, args []string) int {
 		argument = link
 	}
 	run, wantsArgument := walletCommand(args[0], argument, *remove)
+	if args[0] == "receive" && *issuer != "" {
+		run, wantsArgument = askIssuer(*issuer, *configuration), false
+	}
 	if run == nil || *file == "" || flags.NArg() > 1 || wantsArgument != (argument != "") {
 		fmt.Fprint(os.Stderr, walletUsage)
 		return 2
@@ -58,6 +65,15 @@ func runWallet(ctx context.Context, args []string) int {
 		return 1
 	}
 	return 0
+}
+
+func askIssuer(issuer, configuration string) func(context.Context, *walletapp.Console) error {
+	return func(ctx context.Context, c *walletapp.Console) error {
+		if configuration == "" {
+			return c.Ask(ctx, issuer)
+		}
+		return c.Ask(ctx, issuer, configuration)
+	}
 }
 
 func walletCommand(name, argument string, remove bool) (run func(context.Context, *walletapp.Console) error, wantsArgument bool) {

@@ -99,48 +99,50 @@ type SignedMetadataExpect struct {
 }
 
 // ParseSignedMetadata verifies signed issuer metadata (section 12.2.3) and
-// returns what it says, validated as by [ParseIssuerMetadata]. The signer must
-// be trusted, and if its certificate names hosts, that of the issuer must be one
+// returns what it says, validated as by [ParseIssuerMetadata], with the signer's
+// chain. The signer must be trusted, and if its certificate names hosts, that of the issuer must be one
 // of them: nothing in the metadata is used otherwise. Errors are
 // [ErrSignedMetadata].
-func ParseSignedMetadata(ctx context.Context, compact string, e SignedMetadataExpect) (*IssuerMetadata, error) {
-	m, err := parseSignedMetadata(ctx, compact, e)
+func ParseSignedMetadata(ctx context.Context, compact string, e SignedMetadataExpect) (*IssuerMetadata, *trust.Chain, error) {
+	m, chain, err := parseSignedMetadata(ctx, compact, e)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignedMetadata, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrSignedMetadata, err)
 	}
-	return m, nil
+	return m, chain, nil
 }
 
-func parseSignedMetadata(ctx context.Context, compact string, e SignedMetadataExpect) (*IssuerMetadata, error) {
+func parseSignedMetadata(ctx context.Context, compact string, e SignedMetadataExpect) (*IssuerMetadata, *trust.Chain, error) {
 	u, err := jose.Parse(compact)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case u.Header.Typ != TypeSignedMetadata:
-		return nil, errors.New("typ is not " + TypeSignedMetadata)
+		return nil, nil, errors.New("typ is not " + TypeSignedMetadata)
 	case len(u.Header.X5C) == 0:
-		return nil, errors.New("the header has no x5c")
+		return nil, nil, errors.New("the header has no x5c")
 	case e.Policy == nil:
-		return nil, errors.New("nobody is trusted to sign issuer metadata")
+		return nil, nil, errors.New("nobody is trusted to sign issuer metadata")
 	}
 	payload, err := u.Verify(u.Header.X5C[0].PublicKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, err := e.Policy.Verify(ctx, u.Header.X5C[0], u.Header.X5C[1:]); err != nil {
-		return nil, err
+	chain, err := e.Policy.Verify(ctx, u.Header.X5C[0], u.Header.X5C[1:])
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := checkMetadataHost(u.Header.X5C[0], e.Identifier); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var claims metadataClaims
 	if err := parse(payload, &claims); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := claims.check(e); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return ParseIssuerMetadata(payload, e.Identifier)
+	m, err := ParseIssuerMetadata(payload, e.Identifier)
+	return m, chain, err
 }
 
 // checkMetadataHost holds a certificate that names hosts to them: one that was

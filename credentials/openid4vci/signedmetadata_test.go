@@ -90,7 +90,7 @@ func TestSignMetadata(t *testing.T) {
 		"not said":              {time.Time{}, end},
 	} {
 		compact := must[string](t)(openid4vci.SignMetadata(s.m, s.key, now, tc.expires))
-		m, err := openid4vci.ParseSignedMetadata(t.Context(), compact, s.expect())
+		m, _, err := openid4vci.ParseSignedMetadata(t.Context(), compact, s.expect())
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -180,12 +180,12 @@ func TestNegSignedMetadata(t *testing.T) {
 		"HAIP-08 anchor in the x5c": {jose.Header{Typ: header.Typ, X5C: append(s.key.Chain[:1:1], s.ca.Certificate)}, claims(keep), s.key, false},
 	} {
 		compact := must[string](t)(jose.Sign(tc.header, must[[]byte](t)(json.Marshal(tc.claims)), tc.key.Signer))
-		m, err := openid4vci.ParseSignedMetadata(t.Context(), compact, s.expect())
+		m, _, err := openid4vci.ParseSignedMetadata(t.Context(), compact, s.expect())
 		if tc.ok != (err == nil) || tc.ok != (m != nil) || err != nil && !errors.Is(err, openid4vci.ErrSignedMetadata) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := openid4vci.ParseSignedMetadata(t.Context(), "a.b.c", s.expect()); !errors.Is(err, openid4vci.ErrSignedMetadata) {
+	if _, _, err := openid4vci.ParseSignedMetadata(t.Context(), "a.b.c", s.expect()); !errors.Is(err, openid4vci.ErrSignedMetadata) {
 		t.Errorf("no JWS: %v", err)
 	}
 }

@@ -22,11 +22,11 @@ func TestSignedMetadata(t *testing.T) {
 		t.Fatalf("%d %s", a.status, got)
 	}
 	expect := openid4vci.SignedMetadataExpect{Identifier: d.box.Issuer, Policy: policy, Now: d.clock.Now()}
-	if _, err := openid4vci.ParseSignedMetadata(t.Context(), string(a.body), expect); err != nil {
+	if _, _, err := openid4vci.ParseSignedMetadata(t.Context(), string(a.body), expect); err != nil {
 		t.Fatal(err)
 	}
 	expect.Identifier += "/b"
-	if _, err := openid4vci.ParseSignedMetadata(t.Context(), string(a.body), expect); err == nil {
+	if _, _, err := openid4vci.ParseSignedMetadata(t.Context(), string(a.body), expect); err == nil {
 		t.Error("taken for another issuer's")
 	}
 	// I36: what a request says of host and scheme changes nothing.

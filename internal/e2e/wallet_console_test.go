@@ -127,6 +127,44 @@ func TestWalletConsole(t *testing.T) {
 	}
 }
 
+// TestWalletConsoleAsks has the person begin at a terminal, without an offer.
+func TestWalletConsoleAsks(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, deployOptions{})
+	card := newCard(t, "hanako")
+	ask := func(which string, configurations ...string) (string, error) {
+		return d.withConsole(t, func(shown string) string {
+			switch {
+			case strings.HasSuffix(shown, "Paste it here: "):
+				callback, err := citizen{t, d, card}.Authorize(t.Context(), addressLine.FindString(shown), "")
+				if err != nil {
+					t.Error(err)
+				}
+				return callback
+			case strings.HasSuffix(shown, "Which? (IDs with spaces in between) "):
+				return which
+			}
+			return "y"
+		}, func(c *walletapp.Console) error { return c.Ask(t.Context(), d.box.Issuer, configurations...) })
+	}
+	for _, tc := range []struct {
+		which          string
+		configurations []string
+	}{{which: ""}, {which: "identity_mdoc nothing"}, {configurations: []string{"nothing"}}} {
+		if shown, err := ask(tc.which, tc.configurations...); err == nil {
+			t.Errorf("%+v: took it\n%s", tc, shown)
+		}
+	}
+	shown, err := ask("identity_mdoc")
+	if err != nil || !strings.Contains(shown, "手形市") || strings.Count(shown, "received ") != 1 {
+		t.Fatalf("picked: %v\n%s", err, shown)
+	}
+	shown, err = ask("", "identity_sd_jwt")
+	if err != nil || strings.Count(shown, "received ") != 1 {
+		t.Fatalf("named: %v\n%s", err, shown)
+	}
+}
+
 type question struct{ ID, Link string }
 
 // askName has the relying party ask for the name.

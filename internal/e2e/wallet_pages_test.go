@@ -46,6 +46,20 @@ func TestWalletPages(t *testing.T) {
 	p.until(`document.querySelectorAll(".received").length === 2`)
 	p.inspect("wallet-received")
 
+	p.open(origin + "/")
+	p.waitFor("ask-issuer")
+	p.do(chromedp.SendKeys(chromedp.CSS("#ask-issuer"), w.box.Issuer))
+	p.click("ask")
+	p.waitFor("want-0")
+	p.inspect("wallet-choose")
+	p.click("want-0")
+	p.click("accept")
+	p.waitFor("person-hanako")
+	p.click("person-hanako")
+	p.waitFor("approve")
+	p.click("approve")
+	p.until(`document.querySelectorAll(".received").length === 1`)
+
 	for _, decision := range []string{"decline", "allow"} {
 		link, err := url.Parse(w.begin(p, "account_opening", "same-device"))
 		if err != nil {
@@ -78,13 +92,13 @@ func TestWalletPages(t *testing.T) {
 	p.click("delete-log")
 	p.until(`!document.getElementById("log").textContent.includes("presented")`)
 	p.open(origin + "/")
-	p.until(`document.querySelectorAll(".card").length === 2`)
+	p.until(`document.querySelectorAll(".card").length === 3`)
 	p.inspect("wallet-home")
 	p.do(chromedp.Click(chromedp.CSS(`.card a`)))
 	p.waitFor("forget")
 	p.inspect("wallet-credential")
 	p.click("forget")
-	p.until(`document.querySelectorAll(".card").length === 1`)
+	p.until(`document.querySelectorAll(".card").length === 2`)
 
 	p.open(origin + "/authorize?client_id=x")
 	p.waitFor("error")

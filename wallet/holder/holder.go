@@ -79,9 +79,12 @@ type Wallet struct {
 	IssuerTrust map[credentials.Format]*trust.Policy
 	// MetadataTrust says who may sign issuer metadata; its profile is usually
 	// [trust.ProfileVerifierAccess]. With it the wallet asks for signed metadata
-	// and uses no other; if it is nil, metadata counts as what it is: the word
+	// and uses no other, see UnsignedMetadata; if it is nil, metadata counts as what it is: the word
 	// of whoever has the issuer's server certificate.
 	MetadataTrust *trust.Policy
+	// UnsignedMetadata also takes metadata that an issuer has not signed, though the
+	// wallet asks for signed metadata; [Offer.Signer] says which it was.
+	UnsignedMetadata bool
 	// VerifierTrust says whose requests are answered. Its profile is usually
 	// [trust.ProfileVerifierAccess].
 	VerifierTrust *trust.Policy

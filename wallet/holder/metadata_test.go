@@ -39,31 +39,55 @@ func TestSignedMetadata(t *testing.T) {
 		answer  func(w *world, rw http.ResponseWriter, m *openid4vci.IssuerMetadata)
 		ok      bool
 		refused bool // as signed metadata
+		// lenient wallets take what is not signed.
+		lenient, unsigned bool
 	}{
-		"as it should be":     {signed(keep, access), true, false},
-		"of another issuer":   {signed(func(m *openid4vci.IssuerMetadata) { m.CredentialIssuer += "/b" }, access), false, true},
-		"of an unknown party": {signed(keep, func(w *world) *keys.Key { return foreignSigner(t) }), false, true},
-		"of a verifier":       {signed(keep, func(w *world) *keys.Key { return w.access }), false, true},
-		"unsigned": {func(_ *world, rw http.ResponseWriter, m *openid4vci.IssuerMetadata) {
-			writeJSON(rw, http.StatusOK, m)
-		}, false, false},
+		"as it should be":     {answer: signed(keep, access), ok: true},
+		"of another issuer":   {answer: signed(func(m *openid4vci.IssuerMetadata) { m.CredentialIssuer += "/b" }, access), refused: true},
+		"of an unknown party": {answer: signed(keep, func(w *world) *keys.Key { return foreignSigner(t) }), refused: true},
+		"of a verifier":       {answer: signed(keep, func(w *world) *keys.Key { return w.access }), refused: true},
+		"unsigned":            {answer: plain},
+		"taken unsigned":      {answer: plain, lenient: true, ok: true, unsigned: true},
+		"taken where there is no signed form": {answer: func(w *world, rw http.ResponseWriter, m *openid4vci.IssuerMetadata) {
+			if len(w.accepted) == 1 {
+				rw.WriteHeader(http.StatusNotAcceptable)
+				return
+			}
+			plain(w, rw, m)
+		}, lenient: true, ok: true, unsigned: true},
+		"signed by an unknown party, though unsigned would do": {
+			answer: signed(keep, func(w *world) *keys.Key { return foreignSigner(t) }), lenient: true, refused: true,
+		},
+		"signed, though unsigned would do": {answer: signed(keep, access), lenient: true, ok: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.wallet.MetadataTrust = policy(w.ca, trust.ProfileVerifierAccess)
+			w.wallet.MetadataTrust, w.wallet.UnsignedMetadata = policy(w.ca, trust.ProfileVerifierAccess), tc.lenient
 			w.metadata = func(rw http.ResponseWriter, r *http.Request, m *openid4vci.IssuerMetadata) {
-				if accept := r.Header.Get("Accept"); accept != "application/jwt" {
-					t.Errorf("asked for %q", accept)
-				}
+				w.accepted = append(w.accepted, r.Header.Get("Accept"))
 				tc.answer(w, rw, m)
 			}
-			held, err := w.wallet.AcceptOffer(t.Context(), w.offer("sd"), w)
-			if tc.ok != (err == nil) || tc.ok != (len(held) > 0) || tc.refused != errors.Is(err, openid4vci.ErrSignedMetadata) {
+			offer, err := w.wallet.ReadOffer(t.Context(), w.offer("sd"))
+			if tc.ok != (err == nil) || tc.refused != errors.Is(err, openid4vci.ErrSignedMetadata) || w.accepted[0] != "application/jwt" {
+				t.Fatalf("asked for %q, %v", w.accepted, err)
+			}
+			if !tc.ok {
+				return
+			}
+			if tc.unsigned != (offer.Signer() == nil) {
+				t.Errorf("signed by %v", offer.Signer())
+			}
+			if held, err := offer.Accept(t.Context(), w); err != nil || len(held) == 0 {
 				t.Errorf("%d credentials, %v", len(held), err)
 			}
 		})
 	}
+}
+
+// plain answers with metadata that nobody signed.
+func plain(_ *world, rw http.ResponseWriter, m *openid4vci.IssuerMetadata) {
+	writeJSON(rw, http.StatusOK, m)
 }
 
 func foreignSigner(t *testing.T) *keys.Key {

@@ -5,19 +5,23 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/trust"
 )
 
 const typeJSON = "application/json"
 
 // issuance is one walk from an offer to credentials.
 type issuance struct {
-	w        *Wallet
-	steps    stepper
-	offer    *openid4vci.CredentialOffer
-	issuer   *openid4vci.IssuerMetadata
+	w      *Wallet
+	steps  stepper
+	offer  *openid4vci.CredentialOffer
+	issuer *openid4vci.IssuerMetadata
+	// signer vouches for issuer, nil if nobody does.
+	signer   *trust.Chain
 	server   *openid4vci.AuthorizationServerMetadata
 	wanted   []wanted
 	client   client
@@ -43,11 +47,10 @@ type Offer struct{ issuance *issuance }
 // ReadOffer reads an offer by value or by reference. Nothing of it is true
 // because the offer says so: it names an issuer, and what that offers.
 func (w *Wallet) ReadOffer(ctx context.Context, link string) (*Offer, error) {
-	dpopKey, err := keys.GenerateP256()
+	i, err := w.newIssuance()
 	if err != nil {
 		return nil, err
 	}
-	i := &issuance{w: w, steps: w.stepper(), dpop: dpopKey, nonces: dpopNonces{}}
 	if err := i.readOffer(ctx, link); err != nil {
 		return nil, fmt.Errorf("offer: %w", err)
 	}
@@ -57,8 +60,39 @@ func (w *Wallet) ReadOffer(ctx context.Context, link string) (*Offer, error) {
 	return &Offer{i}, nil
 }
 
+// AskIssuer begins without an offer: the person names an issuer and, by their IDs
+// in its metadata, the configurations that they want. Without IDs it is everything
+// that the wallet can hold; [Offer.Choose] takes less of it. The person has to log
+// in at the issuer.
+func (w *Wallet) AskIssuer(ctx context.Context, issuer string, configurations ...string) (*Offer, error) {
+	if err := openid4vci.CheckIdentifier(issuer); err != nil {
+		return nil, fmt.Errorf("credential issuer: %w", err)
+	}
+	i, err := w.newIssuance()
+	if err != nil {
+		return nil, err
+	}
+	i.offer = &openid4vci.CredentialOffer{CredentialIssuer: issuer, ConfigurationIDs: configurations}
+	if err := i.discover(ctx); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	return &Offer{i}, nil
+}
+
+func (w *Wallet) newIssuance() (*issuance, error) {
+	dpopKey, err := keys.GenerateP256()
+	if err != nil {
+		return nil, err
+	}
+	return &issuance{w: w, steps: w.stepper(), dpop: dpopKey, nonces: dpopNonces{}}, nil
+}
+
 // Issuer returns the metadata of the issuer.
 func (o *Offer) Issuer() *openid4vci.IssuerMetadata { return o.issuance.issuer }
+
+// Signer returns the chain that vouches for the metadata and so for who the issuer
+// is, nil if the metadata is not signed.
+func (o *Offer) Signer() *trust.Chain { return o.issuance.signer }
 
 // Configurations returns what is offered, by the names in the metadata.
 func (o *Offer) Configurations() map[string]*openid4vci.Configuration {
@@ -75,6 +109,23 @@ func (o *Offer) TxCode() *openid4vci.TxCode {
 	if grant := o.issuance.preAuthorized(); grant != nil {
 		return grant.TxCode
 	}
+	return nil
+}
+
+// Choose leaves nothing but the named configurations of what is offered. It is
+// for an issuer that the wallet asked by itself: what an issuer offers is taken
+// as a whole or not at all.
+func (o *Offer) Choose(configurations ...string) error {
+	var chosen []wanted
+	for _, want := range o.issuance.wanted {
+		if slices.Contains(configurations, want.id) {
+			chosen = append(chosen, want)
+		}
+	}
+	if len(chosen) == 0 || len(chosen) != len(configurations) {
+		return errors.New("choose: what was chosen is not what is offered")
+	}
+	o.issuance.wanted = chosen
 	return nil
 }
 

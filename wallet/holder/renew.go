@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 )
 
@@ -67,7 +66,7 @@ func (w *Wallet) Renew(ctx context.Context, batch string) ([]*Held, error) {
 
 // reissuance begins a walk to what is held already, up to the token request.
 func (w *Wallet) reissuance(ctx context.Context, old *Held) (*issuance, error) {
-	dpopKey, err := keys.GenerateP256()
+	i, err := w.newIssuance()
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +74,9 @@ func (w *Wallet) reissuance(ctx context.Context, old *Held) (*issuance, error) {
 	if old.Refresh.Server != old.Issuer {
 		grant.AuthorizationServer = old.Refresh.Server
 	}
-	i := &issuance{w: w, steps: w.stepper(), dpop: dpopKey, nonces: dpopNonces{}, offer: &openid4vci.CredentialOffer{
+	i.offer = &openid4vci.CredentialOffer{
 		CredentialIssuer: old.Issuer, ConfigurationIDs: []string{old.ConfigurationID}, Grants: &openid4vci.Grants{AuthorizationCode: grant},
-	}}
+	}
 	if err := i.discover(ctx); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}

@@ -66,7 +66,9 @@ type world struct {
 
 	editIssuer func(*openid4vci.IssuerMetadata)
 	// metadata answers in the issuer's place with what it would say.
-	metadata   func(rw http.ResponseWriter, r *http.Request, m *openid4vci.IssuerMetadata)
+	metadata func(rw http.ResponseWriter, r *http.Request, m *openid4vci.IssuerMetadata)
+	// accepted are the Accept headers that metadata saw.
+	accepted   []string
 	editServer func(*openid4vci.AuthorizationServerMetadata)
 	callback   func(url.Values) string
 	draft      func(n int, d *credentials.Draft)

@@ -22,8 +22,10 @@ const (
 // engine, which runs in a goroutine of its own and waits for the person.
 type flow struct {
 	id string
-	// offer is what is offered, nil in a presentation.
-	offer *holder.Offer
+	// offer is what is offered, nil in a presentation. With chosen the person
+	// picks of it: they asked the issuer, which offered nothing.
+	offer  *holder.Offer
+	chosen bool
 
 	// visit receives the address that the browser must open to log in, ask what
 	// a verifier wants; both once at most.

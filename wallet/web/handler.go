@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,6 +40,7 @@ func Mount(server *httpd.Server, w Wallet) (stop func()) {
 	routes := server.Echo().Group("", httpd.Errors(h.encodeError), server.SameOrigin())
 	routes.GET("/", h.home)
 	routes.POST("/open", h.openLink)
+	routes.POST("/ask", h.askIssuer)
 	routes.GET("/credentials/:id", h.credential)
 	routes.POST("/credentials/:id/forget", h.forget)
 	routes.GET("/log", h.log)
@@ -65,6 +68,21 @@ func (h *handler) openLink(c echo.Context) error {
 	return h.startPresentation(c, link)
 }
 
+// askIssuer begins without an offer.
+func (h *handler) askIssuer(c echo.Context) error {
+	form, err := httpd.Form(c)
+	if err != nil {
+		return err
+	}
+	offer, err := h.wallet.AskIssuer(c.Request().Context(), strings.TrimSpace(form.Get("issuer")))
+	if err != nil {
+		return refused(err)
+	}
+	f := h.flows.add(offer)
+	f.chosen = true
+	return h.show(c, f)
+}
+
 // readOffer is where issuers send people with an offer.
 func (h *handler) readOffer(c echo.Context) error {
 	return h.startOffer(c, "openid-credential-offer://?"+c.Request().URL.RawQuery)
@@ -87,6 +105,11 @@ func (h *handler) accept(c echo.Context) error {
 	if f.offer == nil {
 		return notFound()
 	}
+	if f.chosen && !f.hasBegun() {
+		if err := f.choose(form); err != nil {
+			return refused(err)
+		}
+	}
 	f.setTxCode(form.Get("tx_code"))
 	first := f.begin(func(ctx context.Context) (err error) {
 		f.received, err = h.wallet.Receive(ctx, f.offer, f)
@@ -103,6 +126,21 @@ func (h *handler) accept(c echo.Context) error {
 	case <-c.Request().Context().Done():
 	}
 	return h.show(c, f)
+}
+
+// choose takes what the person ticked, everything where there is nothing to tick.
+func (f *flow) choose(form httpd.Values) error {
+	ids := configurationIDs(f.offer)
+	if len(ids) == 1 {
+		return nil
+	}
+	var ticked []string
+	for n, id := range ids {
+		if form.Get("want_"+strconv.Itoa(n)) != "" {
+			ticked = append(ticked, id)
+		}
+	}
+	return f.offer.Choose(ticked...)
 }
 
 // leave shows a page that goes on to another origin: a form may not be redirected

@@ -26,6 +26,8 @@ import (
 type Wallet interface {
 	Now() time.Time
 	ReadOffer(ctx context.Context, link string) (*holder.Offer, error)
+	// AskIssuer begins without an offer.
+	AskIssuer(ctx context.Context, issuer string, configurations ...string) (*holder.Offer, error)
 	Receive(ctx context.Context, offer *holder.Offer, agent holder.UserAgent) ([]*holder.Held, error)
 	Present(ctx context.Context, link string, consent holder.Consent) (holder.Outcome, error)
 	List(ctx context.Context) ([]*holder.Held, error)
@@ -87,10 +89,13 @@ type pageData struct {
 	FlowID  string
 	// Next is where the browser goes now.
 	Next string
-	// IssuerName and Issuer are of an offer, and Offered what it has.
-	IssuerName, Issuer string
-	Offered            []string
-	TxCode             *openid4vci.TxCode
+	// IssuerName and Issuer are of an offer, and Offered what it has, of which the
+	// person can choose where Chosen says so. Vouched says that a trusted
+	// certificate vouches for the issuer, IssuerEntity the legal entity in it.
+	IssuerName, Issuer, IssuerEntity string
+	Offered                          []string
+	Chosen, Vouched                  bool
+	TxCode                           *openid4vci.TxCode
 	// Verifier is who asks. Legal says that the certificate names that legal
 	// entity.
 	Verifier, ClientID string
@@ -129,6 +134,7 @@ func describe(f *flow) (page, pageData) {
 		return pageShown, data
 	case f.offer != nil && !f.hasBegun():
 		data.offer(f.offer)
+		data.Chosen = f.chosen && len(data.Offered) > 1
 		return pageOffer, data
 	}
 	if ask := f.wanted(); ask != nil {
@@ -153,9 +159,13 @@ func (f *flow) setTxCode(code string) {
 func (d *pageData) offer(o *holder.Offer) {
 	metadata := o.Issuer()
 	d.Issuer, d.IssuerName = metadata.CredentialIssuer, openid4vci.DisplayName(metadata.Display, "ja", metadata.CredentialIssuer)
+	if chain := o.Signer(); chain != nil {
+		entity, _ := chain.LegalEntity()
+		d.Vouched, d.IssuerEntity = true, entity.Name
+	}
 	d.TxCode = o.TxCode()
 	offered := o.Configurations()
-	for _, id := range slices.Sorted(maps.Keys(offered)) {
+	for _, id := range configurationIDs(o) {
 		name := id
 		if m := offered[id].Metadata; m != nil {
 			name = openid4vci.DisplayName(m.Display, "ja", id)
@@ -163,6 +173,9 @@ func (d *pageData) offer(o *holder.Offer) {
 		d.Offered = append(d.Offered, fmt.Sprintf("%s (%s)", name, offered[id].Format))
 	}
 }
+
+// configurationIDs are the IDs of what is offered, in the order of the page.
+func configurationIDs(o *holder.Offer) []string { return slices.Sorted(maps.Keys(o.Configurations())) }
 
 func (d *pageData) ask(ask holder.Ask) {
 	d.ClientID = ask.ClientID

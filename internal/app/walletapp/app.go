@@ -46,6 +46,7 @@ func Open(c *Config, now func() time.Time) (*App, error) {
 	}
 	if len(c.Metadata) > 0 {
 		w.MetadataTrust = trusted.load("metadata_anchors", c.Metadata, trust.ProfileVerifierAccess, "")
+		w.UnsignedMetadata = c.UnsignedMetadata
 	}
 	if trusted.err != nil {
 		return nil, trusted.err
@@ -96,6 +97,11 @@ func (p *policies) load(use string, anchors []config.Anchor, profile trust.Profi
 // ReadOffer reads a credential offer, which [App.Receive] accepts.
 func (a *App) ReadOffer(ctx context.Context, link string) (*holder.Offer, error) {
 	return a.wallet.ReadOffer(ctx, link)
+}
+
+// AskIssuer begins without an offer, see [holder.Wallet.AskIssuer].
+func (a *App) AskIssuer(ctx context.Context, issuer string, configurations ...string) (*holder.Offer, error) {
+	return a.wallet.AskIssuer(ctx, issuer, configurations...)
 }
 
 // Receive accepts an offer and logs what came.

@@ -34,9 +34,10 @@ type Config struct {
 	Issuers   []config.Anchor `yaml:"issuer_anchors"`
 	Verifiers []config.Anchor `yaml:"verifier_anchors"`
 	// Metadata are who may sign issuer metadata. With it unsigned metadata is
-	// refused.
-	Metadata []config.Anchor `yaml:"metadata_anchors,omitempty"`
-	Outbound config.Outbound `yaml:"outbound,omitempty"`
+	// refused, unless UnsignedMetadata takes that too.
+	Metadata         []config.Anchor `yaml:"metadata_anchors,omitempty"`
+	UnsignedMetadata bool            `yaml:"unsigned_metadata,omitempty"`
+	Outbound         config.Outbound `yaml:"outbound,omitempty"`
 	// Web, if set, is where the wallet's pages are.
 	Web *Web `yaml:"web,omitempty"`
 }
@@ -94,6 +95,7 @@ func (c *Config) validate() error {
 	need(c.BatchSize >= 0 && c.BatchSize <= 100, "batch_size: must be from 1 to 100")
 	need(len(c.Issuers) > 0, "issuer_anchors: at least one is needed")
 	need(len(c.Verifiers) > 0, "verifier_anchors: at least one is needed")
+	need(!c.UnsignedMetadata || len(c.Metadata) > 0, "unsigned_metadata: without metadata_anchors no other is taken")
 	if c.Web != nil {
 		need(onLoopback(c.Web.Listen), "web.listen: must be an address on loopback")
 		need(https(c.Web.Origin), "web.origin: must be an https URL")

@@ -51,6 +51,39 @@ func (c *Console) Receive(ctx context.Context, link string) error {
 	if err != nil {
 		return err
 	}
+	c.offered(offer)
+	if ok, err := c.agree("Take it?"); err != nil || !ok {
+		return errors.Join(errNo, err)
+	}
+	return c.take(ctx, offer)
+}
+
+// Ask takes credentials of an issuer that has offered none: those of the
+// configurations, or those that the person picks.
+func (c *Console) Ask(ctx context.Context, issuer string, configurations ...string) error {
+	offer, err := c.App.AskIssuer(ctx, issuer, configurations...)
+	if err != nil {
+		return err
+	}
+	c.offered(offer)
+	if len(configurations) > 0 {
+		if ok, err := c.agree("Ask for it?"); err != nil || !ok {
+			return errors.Join(errNo, err)
+		}
+		return c.take(ctx, offer)
+	}
+	wanted, err := c.ask("Which? (IDs with spaces in between) ")
+	if err != nil || wanted == "" {
+		return errors.Join(errNo, err)
+	}
+	if err := offer.Choose(strings.Fields(wanted)...); err != nil {
+		return err
+	}
+	return c.take(ctx, offer)
+}
+
+// offered prints what an issuer has.
+func (c *Console) offered(offer *holder.Offer) {
 	issuer := offer.Issuer()
 	c.printf("%s (%s) offers:\n", openid4vci.DisplayName(issuer.Display, "ja", issuer.CredentialIssuer), issuer.CredentialIssuer)
 	offered := offer.Configurations()
@@ -61,9 +94,22 @@ func (c *Console) Receive(ctx context.Context, link string) error {
 		}
 		c.printf("  %s (%s, %s)\n", name, id, offered[id].Format)
 	}
-	if ok, err := c.agree("Take it?"); err != nil || !ok {
-		return errors.Join(errNo, err)
+	c.printf("%s\n", vouched(offer))
+}
+
+// vouched says who vouches for the issuer being who it says.
+func vouched(offer *holder.Offer) string {
+	chain := offer.Signer()
+	if chain == nil {
+		return "Nobody vouches for who the issuer is but the certificate of its server."
 	}
+	if entity, ok := chain.LegalEntity(); ok {
+		return "A trusted certificate names it as " + entity.Name + " (" + entity.OrganizationIdentifier + ")."
+	}
+	return "A trusted certificate vouches for it and names no legal entity."
+}
+
+func (c *Console) take(ctx context.Context, offer *holder.Offer) error {
 	held, err := c.App.Receive(ctx, offer, c)
 	if err != nil {
 		return err

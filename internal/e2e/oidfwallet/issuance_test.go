@@ -25,6 +25,13 @@ func variants() []variant {
 			}
 		}
 	}
+	for n := range 16 {
+		bit := func(i int) bool { return n>>i&1 == 1 }
+		out = append(out, variant{
+			mdoc: bit(0), deferred: bit(1), encrypted: bit(2), details: bit(3), walletInitiated: true,
+			proof: []string{"jwt", "jwt.keyattest", "attestation"}[n%3],
+		})
+	}
 	return out
 }
 
@@ -79,7 +86,25 @@ func TestIssuance(t *testing.T) {
 			t.Errorf("pushed %v", s.pushed)
 		}
 	})
+	t.Run("credential-issuance/wallet_initiated-authorization_details", func(t *testing.T) {
+		t.Parallel()
+		s := newIssuer(t, variant{proof: "jwt", walletInitiated: true, details: true})
+		s.editMetadata = func(m object) {
+			delete(m["credential_configurations_supported"].(object)[s.configuration()].(object), "scope")
+			m["authorization_servers"] = []string{s.id}
+		}
+		s.accepted()
+		details, err := parse([]byte(`{"list":` + s.pushed.Get("authorization_details") + `}`))
+		want := object{"list": []any{object{"type": "openid_credential", "credential_configuration_id": s.configuration(), "locations": []any{s.id}}}}
+		if diff := cmp.Diff(want, details); diff != "" || err != nil || s.pushed.Has("scope") {
+			t.Errorf("pushed %v, %v\n%s", s.pushed, err, diff)
+		}
+	})
 	modules(t, variant{proof: "jwt"})
+	t.Run("wallet_initiated", func(t *testing.T) {
+		t.Parallel()
+		modules(t, variant{proof: "jwt", walletInitiated: true})
+	})
 }
 
 // TestHAIP has those of oid4vci-1_0-wallet-haip-test-plan that are not of FAPI.
@@ -95,6 +120,13 @@ func TestHAIP(t *testing.T) {
 					newIssuer(t, mode).accepted()
 				})
 				modules(t, mode)
+				t.Run("wallet_initiated", func(t *testing.T) {
+					t.Parallel()
+					started := mode
+					started.walletInitiated = true
+					newIssuer(t, started).accepted()
+					modules(t, started)
+				})
 			})
 		}
 	}

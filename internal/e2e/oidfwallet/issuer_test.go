@@ -21,12 +21,17 @@ type variant struct {
 	mdoc, deferred, encrypted bool
 	// details has the token response list credential identifiers.
 	details, preAuthorized, byReference bool
+	// walletInitiated is without an offer.
+	walletInitiated bool
 	// proof is "jwt", "jwt.keyattest" or "attestation".
 	proof string
 }
 
 func (v variant) String() string {
 	name := []string{"sd_jwt_vc", "immediate", "plain", "scope", "authorization_code", "by_value", v.proof}
+	if v.walletInitiated {
+		name[5] = "wallet_initiated"
+	}
 	for i, other := range []string{"mdoc", "deferred", "encrypted", "details", "pre_authorized_code", "by_reference"} {
 		if []bool{v.mdoc, v.deferred, v.encrypted, v.details, v.preAuthorized, v.byReference}[i] {
 			name[i] = other
@@ -150,9 +155,17 @@ func (s *issuer) link() string {
 	return withQuery("openid-credential-offer://", url.Values{"credential_offer": {string(fine(json.Marshal(s.offer())))}})
 }
 
-// offered lets a wallet accept the offer.
+// offered lets a wallet accept the offer, or begin without one.
 func (s *issuer) offered() ([]*holder.Held, *holder.Wallet, error) {
 	w := s.newWallet(fetch.Options{})
+	if s.walletInitiated {
+		offer, err := w.AskIssuer(s.t.Context(), s.id, s.configuration())
+		if err != nil {
+			return nil, w, err
+		}
+		held, err := offer.Accept(s.t.Context(), browser{s.peer})
+		return held, w, err
+	}
 	held, err := w.AcceptOffer(s.t.Context(), s.link(), browser{s.peer})
 	return held, w, err
 }
@@ -174,7 +187,7 @@ func (s *issuer) par(rw http.ResponseWriter, r *http.Request) {
 		want(f.Get("response_type") == "code" && f.Get("redirect_uri") == redirectURI, "pushed %v", f),
 		want(f.Get("code_challenge_method") == "S256" && len(f.Get("code_challenge")) == 43, "PKCE: %v", f),
 		want(f.Get("scope") == "pid" || f.Has("authorization_details"), "neither scope nor details: %v", f),
-		want(f.Get("issuer_state") == "state of the issuer", "issuer_state %q", f.Get("issuer_state")),
+		want(f.Has("issuer_state") == !s.walletInitiated && (s.walletInitiated || f.Get("issuer_state") == "state of the issuer"), "issuer_state: %v", f),
 		want(f.Get("state") != "" && !f.Has("request_uri"), "state or request_uri: %v", f),
 	)) {
 		s.pushed = f
