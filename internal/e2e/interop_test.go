@@ -47,6 +47,8 @@ type person struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Birthdate string `json:"birthdate"`
+	Address   string `json:"address"`
+	Sex       int    `json:"sex"`
 }
 
 // steps are the lines in which the Node wallet says what held.
@@ -65,6 +67,7 @@ var steps = []string{
 	"the verifier that wants no encryption accepts both formats",
 	"it refuses both for another nonce",
 	"@openid4vc/openid4vci receives the other shipped types",
+	"@openid4vc/openid4vci receives the other shipped types, pre-authorized, for keys that the provider attests",
 	"@sd-jwt/sd-jwt-vc verifies the PID",
 	"@owf/mdoc verifies the PID and the mDL",
 }
@@ -91,13 +94,23 @@ func TestNodeWallet(t *testing.T) {
 			"iaca":    anchorPEM(box.IssuerAnchors[credentials.FormatMdoc]),
 			"access":  anchorPEM(box.VerifierAnchor),
 		},
-		Person: person{ID: "hanako", Name: "山田　花子", Birthdate: "1985-04-01"},
+		Person: person{ID: "hanako", Name: "山田　花子", Birthdate: "1985-04-01", Address: "東京都清瀬市中里五丁目８４２番地", Sex: 2},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	out := runNode(t, node, box, input)
+	out := runNode(t, node, "wallet.mjs", box.TLSRoot, input)
+	wantSteps(t, out, steps)
+	if n := keysIn(t, redis); n == 0 {
+		t.Error("Redis is empty: the sessions were kept elsewhere")
+	}
+	server.stop(t)
+}
+
+// wantSteps expects a program to have printed its steps.
+func wantSteps(t *testing.T, out, steps []string) {
+	t.Helper()
 	for i, want := range steps {
 		if i >= len(out) || out[i] != "ok "+want {
 			t.Errorf("step %d is missing: %s", i+1, want)
@@ -105,10 +118,6 @@ func TestNodeWallet(t *testing.T) {
 		}
 		t.Log(out[i])
 	}
-	if n := keysIn(t, redis); n == 0 {
-		t.Error("Redis is empty: the sessions were kept elsewhere")
-	}
-	server.stop(t)
 }
 
 func anchorPEM(a trust.Anchor) string {
@@ -147,22 +156,22 @@ func findNode(t *testing.T) string {
 	return node
 }
 
-// runNode runs the wallet to its end and returns the lines that it printed.
-func runNode(t *testing.T, node string, box *sandbox.Sandbox, input []byte) []string {
+// runNode runs a program to its end and returns the lines that it printed.
+func runNode(t *testing.T, node, program string, tls *x509.Certificate, input []byte) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	root := filepath.Join(t.TempDir(), "root.pem")
-	if err := os.WriteFile(root, keys.EncodeChainPEM([]*x509.Certificate{box.TLSRoot}), 0o600); err != nil {
+	if err := os.WriteFile(root, keys.EncodeChainPEM([]*x509.Certificate{tls}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, node, "wallet.mjs")
+	cmd := exec.CommandContext(ctx, node, program)
 	cmd.Dir = nodeDir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "NODE_EXTRA_CA_CERTS=" + root}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Errorf("the wallet ended with %v\n%s", errors.Join(err, ctx.Err()), stderr.Bytes())
+		t.Errorf("%s ended with %v\n%s", program, errors.Join(err, ctx.Err()), stderr.Bytes())
 	}
 	return strings.Split(strings.TrimSpace(stdout.String()), "\n")
 }

@@ -165,15 +165,19 @@ step('it refuses both for another nonce')
 // The types that others have defined, whose claims come from registers.
 const pid = 'eu.europa.ec.eudi.pid.1'
 const portrait = '/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=='
-const others = await receive({
-  offerLink: (await sendJSON(`${world.issuer}/admin/offers`, 201, {
-    token: world.adminToken, body: { credential_configuration_ids: ['eu_pid_sd_jwt', 'eu_pid_mdoc', 'mdl_mdoc'] },
-  })).link,
-  attestation, person: world.person, copies: 2,
+const types = ['eu_pid_sd_jwt', 'eu_pid_mdoc', 'mdl_mdoc']
+const offered = (more) => sendJSON(`${world.issuer}/admin/offers`, 201, {
+  token: world.adminToken, body: { credential_configuration_ids: types, ...more },
 })
+const others = await receive({ offerLink: (await offered()).link, attestation, person: world.person, copies: 2 })
 step('@openid4vc/openid4vci receives the other shipped types')
 
-for (const each of others.eu_pid_sd_jwt) {
+const { id, birthdate, ...attributes } = world.person
+const known = await offered({ grant: 'pre-authorized_code', person: { ...attributes, birth_date: birthdate }, tx_code: { length: 6 } })
+const vouchedOthers = await receive({ offerLink: known.link, attestation, attestKeys, txCode: known.tx_code, copies: 2 })
+step('@openid4vc/openid4vci receives the other shipped types, pre-authorized, for keys that the provider attests')
+
+for (const each of [...others.eu_pid_sd_jwt, ...vouchedOthers.eu_pid_sd_jwt]) {
   const claims = await verifySDJWT(each, anchors.issuing, 'urn:eudi:pid:1')
   same([claims.family_name, claims.birthdate, claims.nationalities, claims.place_of_birth, claims.picture, claims.issuing_country],
     ['山田', world.person.birthdate, ['JP'], { country: 'JP', locality: '札幌市' }, `data:image/jpeg;base64,${portrait}`, 'JP'], 'claims of the PID')
@@ -183,13 +187,13 @@ step('@sd-jwt/sd-jwt-vc verifies the PID')
 // Dates come as dates, and portraits as bytes.
 const dateOf = (value) => new Date(value).toISOString().slice(0, 10)
 const member = (value, name) => (value instanceof Map ? value.get(name) : value[name])
-for (const each of others.eu_pid_mdoc) {
+for (const each of [...others.eu_pid_mdoc, ...vouchedOthers.eu_pid_mdoc]) {
   const elements = (await verifyMdoc(each, anchors.iaca, pid))[pid]
   same([elements.family_name, dateOf(elements.birth_date), elements.nationality, member(elements.place_of_birth, 'country')],
     ['山田', world.person.birthdate, ['JP'], 'JP'], 'elements of the PID')
   same(Buffer.from(elements.portrait).toString('base64'), portrait, 'portrait of the PID')
 }
-for (const each of others.mdl_mdoc) {
+for (const each of [...others.mdl_mdoc, ...vouchedOthers.mdl_mdoc]) {
   const elements = (await verifyMdoc(each, anchors.iaca, 'org.iso.18013.5.1.mDL'))['org.iso.18013.5.1']
   same([elements.family_name, elements.un_distinguishing_sign, elements.document_number, elements.age_over_18], ['YAMADA', 'J', '123456789018', true], 'elements of the mDL')
   same(dateOf(elements.expiry_date), '2029-05-01', 'expiry of the mDL')
