@@ -299,6 +299,7 @@ func TestChecks(t *testing.T) {
 		{"layers", "internal/app/a.go", `import "` + module + `/cmd/tegata"`, 1},
 		{"layers", "cmd/tegata/a.go", `import "` + module + `/internal/app"`, 0},
 		{"layers", "cmd/tegata/a.go", `import "` + module + `/issuer"`, 1},
+		{"layers", "internal/e2e/wire/a.go", `import "` + module + `/credentials/jose"`, 1},
 		{"layers", "util/a.go", ``, 1},
 		{"roles", "issuer/oauth/a.go", `import "` + module + `/issuer/records"`, 0},
 		{"roles", "issuer/a.go", `import "` + module + `/verifier"`, 1},

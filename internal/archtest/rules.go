@@ -29,7 +29,8 @@ var closed = []string{"issuer/...", "verifier/...", "wallet/..."}
 
 // narrow lists trees that may import nothing of this module but what is named.
 var narrow = map[string][]string{
-	"cmd/...": {"internal/app/...", "credentials/..."},
+	"cmd/...":           {"internal/app/...", "credentials/..."},
+	"internal/e2e/wire": {}, // the peers of the tests share no code with what they test
 }
 
 // testSupport are packages for tests. Beside tests and one another, only the

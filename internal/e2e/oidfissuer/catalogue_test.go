@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // TestNeg has cases of attacks on issuance that no module of the suite has.
@@ -39,7 +41,7 @@ func otherHolderKey(t *testing.T, c *wallet) {
 	t.Helper()
 	c.proofType = "jwt.keyattest"
 	identifiers := c.obtain(t)
-	thief := newKey(t)
+	thief := wire.NewKey()
 	nonce := c.nonce(t)
 	request := c.credentialRequest(t, identifiers, c.holder)
 	request["proofs"] = object{"jwt": []string{c.keyProof(t, thief, nonce, c.keyAttestation(t, nonce, c.holder), nil)}}
@@ -105,16 +107,16 @@ func malformedPush(t *testing.T, c *wallet) {
 // however it is signed, and nothing that is said beside one either.
 func requestObjects(t *testing.T, c *wallet) {
 	t.Helper()
-	claims := object{"iss": c.id, "aud": text(c.w.server, "issuer"), "exp": c.w.now().Add(time.Minute).Unix()}
+	claims := object{"iss": c.id, "aud": wire.Text(c.w.server, "issuer"), "exp": c.w.now().Add(time.Minute).Unix()}
 	for name, values := range c.request() {
 		claims[name] = values[0]
 	}
-	signed := sign(t, c.instance, object{"typ": "oauth-authz-req+jwt"}, claims)
-	unsigned := sign(t, c.instance, object{"alg": "none"}, claims)
+	signed := wire.Sign(c.instance, object{"typ": "oauth-authz-req+jwt"}, claims)
+	unsigned := wire.Sign(c.instance, object{"alg": "none"}, claims)
 	for name, change := range map[string]edit{
 		"signed":            set("request", signed),
 		"unsigned":          set("request", unsigned[:strings.LastIndexByte(unsigned, '.')+1]),
-		"signed by another": set("request", sign(t, newKey(t), nil, claims)),
+		"signed by another": set("request", wire.Sign(wire.NewKey(), nil, claims)),
 		"with request_uri": func(f url.Values, _ http.Header) {
 			f.Set("request", signed)
 			f.Set("request_uri", "https://suite.example/request.jwt")
@@ -149,7 +151,7 @@ func malformedBodies(t *testing.T, c *wallet) {
 	for contentType, body := range map[string]string{
 		"multipart/form-data; boundary=x":                  "--x\r\nContent-Disposition: form-data; name=\"code\"\r\n\r\na\r\n--x--",
 		"application/x-www-form-urlencoded; charset=utf-7": honest.Encode(),
-		"application/json":                                 string(marshal(object{"grant_type": "authorization_code", "code": code})),
+		"application/json":                                 string(wire.JSON(object{"grant_type": "authorization_code", "code": code})),
 		"":                                                 honest.Encode(),
 	} {
 		if r := raw(contentType, body); r.status != http.StatusUnsupportedMediaType && r.status != http.StatusBadRequest {
@@ -202,7 +204,7 @@ func publicDocuments(t *testing.T, c *wallet) {
 						t.Errorf("private member %s", private)
 					}
 				}
-				if kid := text(v, "kid"); kid == "" || kids[kid] {
+				if kid := wire.Text(v, "kid"); kid == "" || kids[kid] {
 					t.Errorf("kid %q", kid)
 				} else {
 					kids[kid] = true
@@ -238,8 +240,8 @@ func lateNotification(t *testing.T) {
 	w.advance(4 * time.Minute)
 	c.notify(t, id, nil)
 	w.advance(time.Minute + time.Second)
-	body := marshal(object{"notification_id": id, "event": "credential_deleted"})
-	if r := c.protected(t, "notification", "application/json", body); r.status != http.StatusUnauthorized || text(r.json(t), "error") != "invalid_token" {
+	body := wire.JSON(object{"notification_id": id, "event": "credential_deleted"})
+	if r := c.protected(t, "notification", "application/json", body); r.status != http.StatusUnauthorized || wire.Text(r.json(t), "error") != "invalid_token" {
 		t.Errorf("%d %s", r.status, r.body)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 func stdBase64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
@@ -85,7 +86,7 @@ func (r *reply) json(t *testing.T) object {
 func (r *reply) fails(t *testing.T, codes ...string) {
 	t.Helper()
 	e := r.json(t)
-	code := text(e, "error")
+	code := wire.Text(e, "error")
 	status := []int{http.StatusBadRequest}
 	if strings.HasPrefix(code, "invalid_client") || code == "use_fresh_attestation" {
 		status = append(status, http.StatusUnauthorized)
@@ -98,8 +99,8 @@ func (r *reply) fails(t *testing.T, codes ...string) {
 			t.Errorf("the error has a member %s", name)
 		}
 	}
-	if strings.ContainsAny(text(e, "error_description"), "\r\n\t\"\\") {
-		t.Errorf("error_description %q", text(e, "error_description"))
+	if strings.ContainsAny(wire.Text(e, "error_description"), "\r\n\t\"\\") {
+		t.Errorf("error_description %q", wire.Text(e, "error_description"))
 	}
 }
 
@@ -154,7 +155,7 @@ func (w *world) wallet(t *testing.T, v variant) *wallet {
 func (w *world) walletNumber(t *testing.T, v variant, n int) *wallet {
 	t.Helper()
 	c := &wallet{
-		w: w, variant: v, id: attestedClients[n], instance: newKey(t), dpop: newKey(t), holder: newKey(t),
+		w: w, variant: v, id: attestedClients[n], instance: wire.NewKey(), dpop: wire.NewKey(), holder: wire.NewKey(),
 		redirectURI: callback, state: rand.Text(), verifier: rand.Text() + rand.Text(), scheme: "DPoP",
 	}
 	if v.auth == "private_key_jwt" {
@@ -164,10 +165,10 @@ func (w *world) walletNumber(t *testing.T, v variant, n int) *wallet {
 }
 
 func (c *wallet) endpoint(name string) string {
-	if address := text(c.w.server, name+"_endpoint"); address != "" {
+	if address := wire.Text(c.w.server, name+"_endpoint"); address != "" {
 		return address
 	}
-	return text(c.w.issuer, name+"_endpoint")
+	return wire.Text(c.w.issuer, name+"_endpoint")
 }
 
 // attestation signs the client attestation with what is changed.
@@ -176,9 +177,9 @@ func (c *wallet) attestation(t *testing.T, changes object) string {
 	now := c.w.now()
 	claims := object{
 		"iss": "https://client-attester.example.org/", "sub": c.id, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
-		"cnf": object{"jwk": jwkOf(&c.instance.PublicKey)}, "wallet_name": "Suite Wallet",
+		"cnf": object{"jwk": wire.JWK(&c.instance.PublicKey)}, "wallet_name": "Suite Wallet",
 	}
-	return sign(t, c.w.attester.key, object{"typ": "oauth-client-attestation+jwt", "x5c": c.w.attester.chain}, changed(claims, changes))
+	return wire.Sign(c.w.attester.key, object{"typ": "oauth-client-attestation+jwt", "x5c": c.w.attester.chain}, changed(claims, changes))
 }
 
 // changed applies changes to claims; nil removes.
@@ -194,11 +195,11 @@ func changed(claims, changes object) object {
 // pop signs the proof of possession with what is changed.
 func (c *wallet) pop(t *testing.T, key *ecdsa.PrivateKey, changes object) string {
 	t.Helper()
-	claims := object{"iss": c.id, "aud": text(c.w.server, "issuer"), "jti": rand.Text(), "iat": c.w.now().Unix()}
+	claims := object{"iss": c.id, "aud": wire.Text(c.w.server, "issuer"), "jti": rand.Text(), "iat": c.w.now().Unix()}
 	if c.challenge != "" {
 		claims["challenge"] = c.challenge
 	}
-	return sign(t, key, object{"typ": "oauth-client-attestation-pop+jwt"}, changed(claims, changes))
+	return wire.Sign(key, object{"typ": "oauth-client-attestation-pop+jwt"}, changed(claims, changes))
 }
 
 // assertion signs the client assertion with what is changed.
@@ -206,10 +207,10 @@ func (c *wallet) assertion(t *testing.T, changes object) string {
 	t.Helper()
 	now := c.w.now()
 	claims := object{
-		"iss": c.id, "sub": c.id, "aud": text(c.w.server, "issuer"), "jti": rand.Text(),
+		"iss": c.id, "sub": c.id, "aud": wire.Text(c.w.server, "issuer"), "jti": rand.Text(),
 		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 	}
-	return sign(t, c.instance, object{"kid": c.kid}, changed(claims, changes))
+	return wire.Sign(c.instance, object{"kid": c.kid}, changed(claims, changes))
 }
 
 // proof signs a DPoP proof; claims and header may be changed.
@@ -218,15 +219,14 @@ func (c *wallet) proof(t *testing.T, address, token string, header, changes obje
 	claims := object{"htm": "POST", "htu": address, "jti": rand.Text(), "iat": c.w.now().Add(c.skew).Unix()}
 	maps.Copy(claims, c.extra)
 	if token != "" {
-		sum := sha256.Sum256([]byte(token))
-		claims["ath"] = b64.EncodeToString(sum[:])
+		claims["ath"] = wire.Hash(token)
 	}
 	if c.dpopNonce != "" {
 		claims["nonce"] = c.dpopNonce
 	}
-	h := object{"typ": "dpop+jwt", "jwk": jwkOf(&c.dpop.PublicKey)}
+	h := object{"typ": "dpop+jwt", "jwk": wire.JWK(&c.dpop.PublicKey)}
 	maps.Copy(h, header)
-	return sign(t, c.dpop, h, changed(claims, changes))
+	return wire.Sign(c.dpop, h, changed(claims, changes))
 }
 
 // edit changes a form request before it is sent.
@@ -262,7 +262,7 @@ func (c *wallet) post(t *testing.T, endpoint string, form url.Values, withDPoP b
 		if nonce := r.header.Get("DPoP-Nonce"); nonce != "" {
 			c.dpopNonce = nonce
 		}
-		if try == 2 || r.status != http.StatusBadRequest || text(r.json(t), "error") != "use_dpop_nonce" {
+		if try == 2 || r.status != http.StatusBadRequest || wire.Text(r.json(t), "error") != "use_dpop_nonce" {
 			return r
 		}
 	}
@@ -271,9 +271,9 @@ func (c *wallet) post(t *testing.T, endpoint string, form url.Values, withDPoP b
 // fetchChallenge gets a challenge where the server offers them.
 func (c *wallet) fetchChallenge(t *testing.T) {
 	t.Helper()
-	if address := text(c.w.server, "challenge_endpoint"); address != "" {
+	if address := wire.Text(c.w.server, "challenge_endpoint"); address != "" {
 		r := c.w.send(t, http.MethodPost, address, nil, nil)
-		if c.challenge = text(r.json(t), "attestation_challenge"); c.challenge == "" || !strings.Contains(r.header.Get("Cache-Control"), "no-store") {
+		if c.challenge = wire.Text(r.json(t), "attestation_challenge"); c.challenge == "" || !strings.Contains(r.header.Get("Cache-Control"), "no-store") {
 			t.Errorf("challenge: %d %s", r.status, r.body)
 		}
 	}
@@ -281,13 +281,12 @@ func (c *wallet) fetchChallenge(t *testing.T) {
 
 // request is an authorization request.
 func (c *wallet) request() url.Values {
-	sum := sha256.Sum256([]byte(c.verifier))
 	form := url.Values{
 		"response_type": {"code"}, "client_id": {c.id}, "redirect_uri": {c.redirectURI}, "state": {c.state},
-		"code_challenge": {b64.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+		"code_challenge": {wire.Hash(c.verifier)}, "code_challenge_method": {"S256"},
 	}
 	if c.rar {
-		form.Set("authorization_details", string(marshal([]object{{"type": "openid_credential", "credential_configuration_id": c.configuration()}})))
+		form.Set("authorization_details", string(wire.JSON([]object{{"type": "openid_credential", "credential_configuration_id": c.configuration()}})))
 	} else {
 		form.Set("scope", c.configuration())
 	}
@@ -317,7 +316,7 @@ func (c *wallet) pushed(t *testing.T, r *reply) string {
 	if r.status != http.StatusCreated || expires < 5 || expires > 600 || !strings.Contains(r.header.Get("Cache-Control"), "no-store") {
 		t.Fatalf("PAR: %d %s", r.status, r.body)
 	}
-	requestURI := text(o, "request_uri")
+	requestURI := wire.Text(o, "request_uri")
 	if secret, ok := strings.CutPrefix(requestURI, "urn:ietf:params:oauth:request_uri:"); !ok || entropy(secret) < 96 {
 		t.Errorf("request_uri %q", requestURI)
 	}

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"crypto/ecdsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // facts is what the suite compares between credentials.
@@ -52,56 +50,14 @@ func (c *wallet) check(t *testing.T, credential string, key *ecdsa.PublicKey) *f
 }
 
 // leaf checks a chain that ends at, and does not hold, the anchor of the format,
-// and returns the certificate that signs.
-func (w *world) leaf(t *testing.T, chain [][]byte, format credentials.Format) *x509.Certificate {
+// and returns the key that signs.
+func (w *world) leaf(t *testing.T, chain [][]byte, format credentials.Format) *ecdsa.PublicKey {
 	t.Helper()
-	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
-	anchor := w.box.IssuerAnchors[format].Certificate
-	roots.AddCert(anchor)
-	var certificates []*x509.Certificate
-	for i, der := range chain {
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if certificate.Equal(anchor) {
-			t.Error("the chain has the anchor in it")
-		}
-		if i > 0 {
-			intermediates.AddCert(certificate)
-		}
-		certificates = append(certificates, certificate)
+	_, key, err := wire.Leaf(chain, w.box.IssuerAnchors[format].Certificate, w.now())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(certificates) == 0 {
-		t.Fatal("no certificate")
-	}
-	leaf := certificates[0]
-	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
-		t.Error("the certificate is self-signed")
-	}
-	// Which extended key usages are right is not the suite's business.
-	leaf.UnhandledCriticalExtensions = nil
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: w.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		t.Error(err)
-	}
-	if _, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok {
-		t.Fatalf("the key is a %T", leaf.PublicKey)
-	}
-	return leaf
-}
-
-// x5c reads the header of that name.
-func x5c(t *testing.T, header object) (chain [][]byte) {
-	t.Helper()
-	list, _ := header["x5c"].([]any)
-	for _, entry := range list {
-		der, err := base64.StdEncoding.DecodeString(entry.(string))
-		if err != nil {
-			t.Fatal(err)
-		}
-		chain = append(chain, der)
-	}
-	return chain
+	return key
 }
 
 func (c *wallet) checkSDJWT(t *testing.T, credential string, f *facts) {
@@ -112,11 +68,11 @@ func (c *wallet) checkSDJWT(t *testing.T, credential string, f *facts) {
 	}
 	header, claims := readJWT(t, parts[0])
 	leaf := c.w.leaf(t, x5c(t, header), credentials.FormatSDJWTVC)
-	if text(header, "typ") != "dc+sd-jwt" || !verified(t, leaf.PublicKey.(*ecdsa.PublicKey), parts[0]) {
+	if wire.Text(header, "typ") != "dc+sd-jwt" || wire.VerifyJWS(leaf, parts[0]) != nil {
 		t.Errorf("header %v, or a bad signature", header)
 	}
-	if text(claims, "vct") != text(c.configured(t), "vct") {
-		t.Errorf("vct %q", text(claims, "vct"))
+	if wire.Text(claims, "vct") != wire.Text(c.configured(t), "vct") {
+		t.Errorf("vct %q", wire.Text(claims, "vct"))
 	}
 	cnf, _ := claims["cnf"].(object)
 	jwk, _ := cnf["jwk"].(object)
@@ -145,17 +101,17 @@ func (c *wallet) checkSDJWT(t *testing.T, credential string, f *facts) {
 // disclosures finds the place of every disclosure.
 func (c *wallet) disclosures(t *testing.T, jwt string, claims object, list []string, f *facts) {
 	t.Helper()
-	if alg := text(claims, "_sd_alg"); alg != "" && alg != "sha-256" {
+	if alg := wire.Text(claims, "_sd_alg"); alg != "" && alg != "sha-256" {
 		t.Errorf("_sd_alg %q", alg)
 	}
-	payload, err := b64.DecodeString(strings.Split(jwt, ".")[1])
+	payload, err := wire.UnB64(strings.Split(jwt, ".")[1])
 	if err != nil {
 		t.Fatal(err)
 	}
 	whole := string(payload)
 	var contents []string
 	for _, disclosure := range list {
-		raw, err := b64.DecodeString(disclosure)
+		raw, err := wire.UnB64(disclosure)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,8 +134,7 @@ func (c *wallet) disclosures(t *testing.T, jwt string, claims object, list []str
 		}
 	}
 	for _, disclosure := range list {
-		digest := sha256.Sum256([]byte(disclosure))
-		if n := strings.Count(whole, `"`+b64.EncodeToString(digest[:])+`"`); n != 1 {
+		if n := strings.Count(whole, `"`+wire.Hash(disclosure)+`"`); n != 1 {
 			t.Errorf("a disclosure has %d places", n)
 		}
 	}
@@ -202,14 +157,14 @@ func (c *wallet) checkStatus(t *testing.T, f *facts) {
 	}
 	header, claims := readJWT(t, string(r.body))
 	leaf := c.w.leaf(t, x5c(t, header), credentials.FormatSDJWTVC)
-	if text(header, "typ") != "statuslist+jwt" || text(claims, "sub") != f.uri || !verified(t, leaf.PublicKey.(*ecdsa.PublicKey), string(r.body)) {
-		t.Errorf("status list header %v, sub %q", header, text(claims, "sub"))
+	if wire.Text(header, "typ") != "statuslist+jwt" || wire.Text(claims, "sub") != f.uri || wire.VerifyJWS(leaf, string(r.body)) != nil {
+		t.Errorf("status list header %v, sub %q", header, wire.Text(claims, "sub"))
 	}
 	list, _ := claims["status_list"].(object)
 	if list["bits"] != 1.0 {
 		t.Fatalf("bits %v", list["bits"])
 	}
-	compressed, err := b64.DecodeString(text(list, "lst"))
+	compressed, err := wire.UnB64(wire.Text(list, "lst"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,78 +194,74 @@ func (c *wallet) configured(t *testing.T) object {
 
 func (c *wallet) checkMdoc(t *testing.T, credential string, f *facts) {
 	t.Helper()
-	data, err := b64.DecodeString(credential)
+	data, err := wire.UnB64(credential)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := as[cborPairs](t, readCBOR(t, data))
-	sign1 := as[cborArray](t, signed.get("issuerAuth"))
-	protected, payload, signature := as[[]byte](t, sign1.items[0]), as[[]byte](t, sign1.items[2]), as[[]byte](t, sign1.items[3])
-	if alg := as[cborPairs](t, readCBOR(t, protected)).get(int64(1)); alg != int64(-7) {
+	signed := readCBOR[wire.Pairs](t, data)
+	sign1 := as[[]any](t, signed.Get("issuerAuth"))
+	protected, payload, signature := as[[]byte](t, sign1[0]), as[[]byte](t, sign1[2]), as[[]byte](t, sign1[3])
+	if alg := readCBOR[wire.Pairs](t, protected).Get(1); alg != -7 {
 		t.Errorf("alg %v", alg)
 	}
 	var chain [][]byte
-	switch x5chain := as[cborPairs](t, sign1.items[1]).get(int64(33)).(type) {
+	switch x5chain := as[wire.Pairs](t, sign1[1]).Get(33).(type) {
 	case []byte:
 		chain = [][]byte{x5chain}
-	case cborArray:
-		for _, item := range x5chain.items {
+	case []any:
+		for _, item := range x5chain {
 			chain = append(chain, as[[]byte](t, item))
 		}
 	}
 	leaf := c.w.leaf(t, chain, credentials.FormatMdoc)
-	input := append([]byte{0x84}, cborBytes(3, []byte("Signature1"))...)
-	input = append(append(append(input, cborBytes(2, protected)...), cborBytes(2, nil)...), cborBytes(2, payload)...)
-	if !verifiedRaw(leaf.PublicKey.(*ecdsa.PublicKey), input, signature) {
-		t.Error("the signature does not verify")
+	if err := wire.VerifyRaw(leaf, wire.Signed(protected, payload), signature); err != nil {
+		t.Error(err)
 	}
-	mso := as[cborPairs](t, readCBOR(t, as[[]byte](t, as[cborTag](t, readCBOR(t, payload)).content)))
-	if doctype := mso.get("docType"); doctype != text(c.configured(t), "doctype") || mso.get("digestAlgorithm") != "SHA-256" {
+	mso := embedded[wire.Pairs](t, readCBOR[any](t, payload))
+	if doctype := mso.Get("docType"); doctype != wire.Text(c.configured(t), "doctype") || mso.Get("digestAlgorithm") != "SHA-256" {
 		t.Errorf("docType %v", doctype)
 	}
-	device := as[cborPairs](t, as[cborPairs](t, mso.get("deviceKeyInfo")).get("deviceKey"))
-	point := append([]byte{4}, append(slices.Clone(as[[]byte](t, device.get(int64(-2)))), as[[]byte](t, device.get(int64(-3)))...)...)
-	if f.key, err = ecdsa.ParseUncompressedPublicKey(leaf.PublicKey.(*ecdsa.PublicKey).Curve, point); err != nil {
+	device := as[wire.Pairs](t, as[wire.Pairs](t, mso.Get("deviceKeyInfo")).Get("deviceKey"))
+	point := append([]byte{4}, append(slices.Clone(as[[]byte](t, device.Get(-2))), as[[]byte](t, device.Get(-3))...)...)
+	if f.key, err = ecdsa.ParseUncompressedPublicKey(leaf.Curve, point); err != nil {
 		t.Fatal(err)
 	}
-	validity := as[cborPairs](t, mso.get("validityInfo"))
+	validity := as[wire.Pairs](t, mso.Get("validityInfo"))
 	for _, name := range []string{"signed", "validFrom", "validUntil"} {
-		at, err := time.Parse(time.RFC3339, as[string](t, as[cborTag](t, validity.get(name)).content))
+		at, err := time.Parse(time.RFC3339, as[string](t, as[wire.Tagged](t, validity.Get(name)).Value))
 		if err != nil {
 			t.Error(err)
 		}
 		f.times = append(f.times, at.Unix())
 	}
-	status := as[cborPairs](t, mso.get("status"))
+	status := as[wire.Pairs](t, mso.Get("status"))
 	for _, pair := range status {
-		if pair.key != "status_list" && pair.key != "identifier_list" {
-			t.Errorf("status %v", pair.key)
+		if pair[0] != "status_list" && pair[0] != "identifier_list" {
+			t.Errorf("status %v", pair[0])
 		}
 	}
-	list := as[cborPairs](t, status.get("status_list"))
-	f.uri, f.index = as[string](t, list.get("uri")), float64(as[int64](t, list.get("idx")))
-	digests(t, as[cborPairs](t, signed.get("nameSpaces")), as[cborPairs](t, mso.get("valueDigests")), f)
+	list := as[wire.Pairs](t, status.Get("status_list"))
+	f.uri, f.index = as[string](t, list.Get("uri")), float64(as[int](t, list.Get("idx")))
+	digests(t, as[wire.Pairs](t, signed.Get("nameSpaces")), as[wire.Pairs](t, mso.Get("valueDigests")), f)
 }
 
 // digests compares every element with its digest.
-func digests(t *testing.T, spaces, valueDigests cborPairs, f *facts) {
+func digests(t *testing.T, spaces, valueDigests wire.Pairs, f *facts) {
 	t.Helper()
 	var contents []string
 	for _, space := range spaces {
-		known := as[cborPairs](t, valueDigests.get(space.key))
-		items := as[cborArray](t, space.value)
-		for i, item := range items.items {
-			element := as[cborPairs](t, readCBOR(t, as[[]byte](t, as[cborTag](t, item).content)))
-			digest := sha256.Sum256(items.raw[i])
-			if !bytes.Equal(as[[]byte](t, known.get(element.get("digestID"))), digest[:]) {
-				t.Errorf("digest of %v", element.get("elementIdentifier"))
+		known := as[wire.Pairs](t, valueDigests.Get(space[0]))
+		for _, item := range as[[]any](t, space[1]) {
+			element := embedded[wire.Pairs](t, item)
+			if !bytes.Equal(as[[]byte](t, known.Get(element.Get("digestID"))), wire.Digest(wire.CBOR(item))) {
+				t.Errorf("digest of %v", element.Get("elementIdentifier"))
 			}
-			random := as[[]byte](t, element.get("random"))
+			random := as[[]byte](t, element.Get("random"))
 			if len(random) < 16 {
 				t.Errorf("%d bytes of random", len(random))
 			}
 			f.salts = append(f.salts, string(random))
-			contents = append(contents, fmt.Sprint(space.key, element.get("elementIdentifier"), element.get("elementValue")))
+			contents = append(contents, fmt.Sprint(space[0], element.Get("elementIdentifier"), element.Get("elementValue")))
 		}
 	}
 	slices.Sort(contents)

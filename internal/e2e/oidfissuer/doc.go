@@ -4,5 +4,5 @@
 // oid4vci-1_0-issuer-haip-test-plan (TestFAPI, without the prefix
 // fapi2-security-profile-final-), and demand what those demand, warnings
 // included. The wallet is small and shares no code with package holder: JWS, JWE,
-// SD-JWT and CBOR are read and written here.
+// SD-JWT and CBOR are those of package wire.
 package oidfissuer

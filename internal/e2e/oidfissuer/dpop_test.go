@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // fapiDPoP are about DPoP.
@@ -32,21 +34,21 @@ var fapiDPoP = map[string]func(*testing.T, *wallet){
 	},
 	"ensure-mismatched-dpop-jkt-fails": func(t *testing.T, c *wallet) {
 		t.Helper()
-		c.pushBound(t, set("dpop_jkt", thumbprint(&newKey(t).PublicKey))).fails(t, "invalid_request", "invalid_dpop_proof")
-		c.pushed(t, c.pushBound(t, set("dpop_jkt", thumbprint(&c.dpop.PublicKey))))
+		c.pushBound(t, set("dpop_jkt", wire.B64(wire.Thumbprint(&wire.NewKey().PublicKey)))).fails(t, "invalid_request", "invalid_dpop_proof")
+		c.pushed(t, c.pushBound(t, set("dpop_jkt", wire.B64(wire.Thumbprint(&c.dpop.PublicKey)))))
 	},
 	"ensure-token-endpoint-fails-with-mismatched-dpop-proof-jkt": func(t *testing.T, c *wallet) {
 		t.Helper()
 		code, right := c.approved(t, c.pushed(t, c.pushBound(t))), c.dpop
-		c.dpop = newKey(t)
+		c.dpop = wire.NewKey()
 		c.exchange(t, c.tokenForm(code)).fails(t, "invalid_request", "invalid_grant", "invalid_dpop_proof")
 		c.dpop = right
 		c.issued(t, code)
 	},
 	"ensure-token-endpoint-fails-with-mismatched-dpop-jkt": func(t *testing.T, c *wallet) {
 		t.Helper()
-		right := newKey(t)
-		code := c.code(t, set("dpop_jkt", thumbprint(&right.PublicKey)))
+		right := wire.NewKey()
+		code := c.code(t, set("dpop_jkt", wire.B64(wire.Thumbprint(&right.PublicKey))))
 		c.exchange(t, c.tokenForm(code)).fails(t, "invalid_request", "invalid_grant", "invalid_dpop_proof")
 		c.dpop = right
 		c.issued(t, code)
@@ -57,7 +59,7 @@ var fapiDPoP = map[string]func(*testing.T, *wallet){
 	},
 	"ensure-dpop-auth-code-binding-success": func(t *testing.T, c *wallet) {
 		t.Helper()
-		c.issued(t, c.code(t, set("dpop_jkt", thumbprint(&c.dpop.PublicKey))))
+		c.issued(t, c.code(t, set("dpop_jkt", wire.B64(wire.Thumbprint(&c.dpop.PublicKey)))))
 	},
 	"dpop-negative-tests": dpopNegative,
 }
@@ -68,7 +70,7 @@ func dpopNegative(t *testing.T, c *wallet) {
 	c.accept(t, c.exchange(t, c.tokenForm(c.code(t))))
 	address := c.endpoint("credential")
 	// What is asked for does not exist, so that accepted requests use nothing up.
-	nothing := marshal(object{"credential_configuration_id": "none"})
+	nothing := wire.JSON(object{"credential_configuration_id": "none"})
 	send := func(t *testing.T, header http.Header) *reply {
 		t.Helper()
 		header.Set("Content-Type", "application/json")
@@ -94,12 +96,12 @@ func dpopNegative(t *testing.T, c *wallet) {
 	for _, name := range []string{"jti", "htm", "htu", "iat", "ath"} {
 		refused("no "+name, with(nil, object{name: nil}))
 	}
-	private := jwkOf(&c.dpop.PublicKey)
+	private := wire.JWK(&c.dpop.PublicKey)
 	d, err := c.dpop.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	private["d"] = b64.EncodeToString(d)
+	private["d"] = wire.B64(d)
 	now := c.w.now()
 	for name, change := range map[string][2]object{
 		"no alg":            {{"alg": nil}},
@@ -111,14 +113,14 @@ func dpopNegative(t *testing.T, c *wallet) {
 		"iat an hour ago":   {nil, {"iat": now.Add(-time.Hour).Unix()}},
 		"iat in an hour":    {nil, {"iat": now.Add(time.Hour).Unix()}},
 		"ath":               {nil, {"ath": "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"}},
-		"key of the header": {{"jwk": jwkOf(&newKey(t).PublicKey)}},
+		"key of the header": {{"jwk": wire.JWK(&wire.NewKey().PublicKey)}},
 	} {
 		refused(name, with(change[0], change[1]))
 	}
 	other := *c
-	other.dpop = newKey(t)
+	other.dpop = wire.NewKey()
 	refused("another key", http.Header{"Dpop": {other.proof(t, address, c.token, nil, nil)}})
-	refused("bad signature", http.Header{"Dpop": {spoil(c.proof(t, address, c.token, nil, nil))}})
+	refused("bad signature", http.Header{"Dpop": {wire.Spoil(c.proof(t, address, c.token, nil, nil))}})
 	refused("malformed", http.Header{"Dpop": {"this is no proof"}})
 	refused("two", http.Header{"Dpop": {c.proof(t, address, c.token, nil, nil), c.proof(t, address, c.token, nil, nil)}})
 	refused("none", http.Header{})
@@ -140,7 +142,7 @@ func dpopNegative(t *testing.T, c *wallet) {
 		"further claims":     with(nil, object{"foo": "bar"}),
 		"header in capitals": {"DPOP": {c.proof(t, address, c.token, nil, nil)}},
 	} {
-		if r := send(t, header); r.status != http.StatusBadRequest || text(r.json(t), "error") != "unknown_credential_configuration" {
+		if r := send(t, header); r.status != http.StatusBadRequest || wire.Text(r.json(t), "error") != "unknown_credential_configuration" {
 			t.Errorf("%s: %d %s", name, r.status, r.body)
 		}
 	}

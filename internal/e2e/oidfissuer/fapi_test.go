@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // TestFAPI runs the modules of the FAPI 2.0 security profile in the plan
@@ -190,9 +192,9 @@ var fapiTokens = map[string]func(*testing.T, *wallet){
 		}
 		second := c.second(t)
 		second.redirectURI = secondReturns
-		second.issued(t, second.code(t, set("dpop_jkt", thumbprint(&second.dpop.PublicKey))))
+		second.issued(t, second.code(t, set("dpop_jkt", wire.B64(wire.Thumbprint(&second.dpop.PublicKey)))))
 		c.token = second.token
-		if r := c.protected(t, "credential", "application/json", marshal(c.credentialRequest(t, nil, c.holder))); r.status < 400 || r.status > 499 {
+		if r := c.protected(t, "credential", "application/json", wire.JSON(c.credentialRequest(t, nil, c.holder))); r.status < 400 || r.status > 499 {
 			t.Errorf("token of another client: %d", r.status)
 		}
 		c.w.checkTLS(t, c.endpoint("credential"))
@@ -286,7 +288,7 @@ var fapiAssertions = map[string]func(*testing.T, *wallet){
 	"ensure-signed-client-assertion-with-RS256-fails": func(t *testing.T, c *wallet) {
 		t.Helper()
 		c.push(t, set("client_assertion", signRS256(t, object{
-			"iss": c.id, "sub": c.id, "aud": text(c.w.server, "issuer"), "jti": rand.Text(), "exp": c.w.now().Add(time.Minute).Unix(),
+			"iss": c.id, "sub": c.id, "aud": wire.Text(c.w.server, "issuer"), "jti": rand.Text(), "exp": c.w.now().Add(time.Minute).Unix(),
 		}))).fails(t, "invalid_client")
 		c.pushed(t, c.push(t))
 	},
@@ -309,7 +311,7 @@ var fapiAssertions = map[string]func(*testing.T, *wallet){
 	"par-ensure-jwt-client-assertions-nbf-over-60-seconds-in-the-future-fails": badAssertion(func(c *wallet) object {
 		return object{"nbf": c.w.now().Add(70 * time.Second).Unix(), "exp": c.w.now().Add(2 * time.Minute).Unix()}
 	}),
-	"par-test-array-as-audience-fails": badAssertion(func(c *wallet) object { return object{"aud": []string{text(c.w.server, "issuer")}} }),
+	"par-test-array-as-audience-fails": badAssertion(func(c *wallet) object { return object{"aud": []string{wire.Text(c.w.server, "issuer")}} }),
 	"par-test-par-endpoint-url-as-audience-fails": badAssertion(func(c *wallet) object {
 		return object{"aud": c.endpoint("pushed_authorization_request")}
 	}),

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 const grantPreAuthorized = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
@@ -26,9 +28,9 @@ func (c *wallet) exchange(t *testing.T, form url.Values, edits ...edit) *reply {
 func (c *wallet) accept(t *testing.T, r *reply) (identifiers []string) {
 	t.Helper()
 	o := r.json(t)
-	c.token = text(o, "access_token")
+	c.token = wire.Text(o, "access_token")
 	expires, _ := o["expires_in"].(float64)
-	if r.status != http.StatusOK || !strings.EqualFold(text(o, "token_type"), "DPoP") || expires <= 0 || expires > 365*86400 {
+	if r.status != http.StatusOK || !strings.EqualFold(wire.Text(o, "token_type"), "DPoP") || expires <= 0 || expires > 365*86400 {
 		t.Fatalf("token: %d %s", r.status, r.body)
 	}
 	if len(c.token)*6 < 128 || entropy(c.token) < 96 || !strings.Contains(r.header.Get("Cache-Control"), "no-store") {
@@ -41,7 +43,7 @@ func (c *wallet) accept(t *testing.T, r *reply) (identifiers []string) {
 	for _, detail := range details {
 		d, _ := detail.(object)
 		ids, _ := d["credential_identifiers"].([]any)
-		if text(d, "type") != "openid_credential" || text(d, "credential_configuration_id") == "" || len(ids) == 0 {
+		if wire.Text(d, "type") != "openid_credential" || wire.Text(d, "credential_configuration_id") == "" || len(ids) == 0 {
 			t.Errorf("authorization detail %v", detail)
 		}
 		for _, id := range ids {
@@ -62,10 +64,10 @@ func (c *wallet) offer(t *testing.T, byReference bool) (offer object, txCode str
 	}
 	made := c.w.send(t, http.MethodPost, c.w.identifier+"/admin/offers", http.Header{
 		"Authorization": {"Bearer " + c.w.box.AdminToken}, "Content-Type": {"application/json"},
-	}, marshal(request)).json(t)
-	link, err := url.Parse(text(made, "link"))
+	}, wire.JSON(request)).json(t)
+	link, err := url.Parse(wire.Text(made, "link"))
 	if err != nil || (link.Scheme != "openid-credential-offer" && link.Scheme != "haip-vci") {
-		t.Fatalf("link %q", text(made, "link"))
+		t.Fatalf("link %q", wire.Text(made, "link"))
 	}
 	value, reference := link.Query().Get("credential_offer"), link.Query().Get("credential_offer_uri")
 	if (value == "") == (reference == "") {
@@ -73,7 +75,7 @@ func (c *wallet) offer(t *testing.T, byReference bool) (offer object, txCode str
 	}
 	if reference != "" {
 		r := c.w.send(t, http.MethodGet, reference, nil, nil)
-		value = string(marshal(r.json(t)))
+		value = string(wire.JSON(r.json(t)))
 	}
 	if err := json.Unmarshal([]byte(value), &offer); err != nil {
 		t.Fatal(err)
@@ -83,10 +85,10 @@ func (c *wallet) offer(t *testing.T, byReference bool) (offer object, txCode str
 			t.Errorf("unknown member %s in the offer", name)
 		}
 	}
-	if text(offer, "credential_issuer") != c.w.identifier {
-		t.Errorf("credential_issuer %q", text(offer, "credential_issuer"))
+	if wire.Text(offer, "credential_issuer") != c.w.identifier {
+		t.Errorf("credential_issuer %q", wire.Text(offer, "credential_issuer"))
 	}
-	return offer, text(made, "tx_code")
+	return offer, wire.Text(made, "tx_code")
 }
 
 // grant returns what the offer has for a grant type.
@@ -107,9 +109,9 @@ func (c *wallet) obtain(t *testing.T, edits ...edit) (identifiers []string) {
 	if c.preAuthorized {
 		offer, txCode := c.offer(t, c.encrypted) // both ways to hand it over
 		g := grant(t, offer, grantPreAuthorized)
-		form := url.Values{"grant_type": {grantPreAuthorized}, "pre-authorized_code": {text(g, "pre-authorized_code")}, "client_id": {c.id}}
+		form := url.Values{"grant_type": {grantPreAuthorized}, "pre-authorized_code": {wire.Text(g, "pre-authorized_code")}, "client_id": {c.id}}
 		if tx, ok := g["tx_code"].(object); ok {
-			if mode := text(tx, "input_mode"); mode != "" && mode != "numeric" && mode != "text" {
+			if mode := wire.Text(tx, "input_mode"); mode != "" && mode != "numeric" && mode != "text" {
 				t.Errorf("tx_code %v", tx)
 			}
 			form.Set("tx_code", txCode)
@@ -121,7 +123,7 @@ func (c *wallet) obtain(t *testing.T, edits ...edit) (identifiers []string) {
 	}
 	if c.offered {
 		offer, _ := c.offer(t, c.encrypted)
-		c.issuerState = text(grant(t, offer, "authorization_code"), "issuer_state")
+		c.issuerState = wire.Text(grant(t, offer, "authorization_code"), "issuer_state")
 		if c.issuerState == "" {
 			t.Error("the offer has no issuer_state")
 		}
@@ -133,7 +135,7 @@ func (c *wallet) obtain(t *testing.T, edits ...edit) (identifiers []string) {
 func (c *wallet) nonce(t *testing.T) string {
 	t.Helper()
 	r := c.w.send(t, http.MethodPost, c.endpoint("nonce"), nil, nil)
-	nonce := text(r.json(t), "c_nonce")
+	nonce := wire.Text(r.json(t), "c_nonce")
 	if r.status != http.StatusOK || nonce == "" || !strings.Contains(r.header.Get("Cache-Control"), "no-store") {
 		t.Fatalf("nonce: %d %s", r.status, r.body)
 	}
@@ -146,15 +148,15 @@ func (c *wallet) nonce(t *testing.T) string {
 // keyProof signs a proof of type jwt with what is changed.
 func (c *wallet) keyProof(t *testing.T, key *ecdsa.PrivateKey, nonce, attestation string, changes object) string {
 	t.Helper()
-	claims := object{"aud": text(c.w.issuer, "credential_issuer"), "iat": c.w.now().Unix(), "nonce": nonce}
+	claims := object{"aud": wire.Text(c.w.issuer, "credential_issuer"), "iat": c.w.now().Unix(), "nonce": nonce}
 	if !c.preAuthorized {
 		claims["iss"] = c.id
 	}
-	header := object{"typ": "openid4vci-proof+jwt", "jwk": jwkOf(&key.PublicKey)}
+	header := object{"typ": "openid4vci-proof+jwt", "jwk": wire.JWK(&key.PublicKey)}
 	if attestation != "" {
 		header["key_attestation"] = attestation
 	}
-	return sign(t, key, header, changed(claims, changes))
+	return wire.Sign(key, header, changed(claims, changes))
 }
 
 // proofs proves the keys in the way of the variant. spoilt may change the key
@@ -183,14 +185,14 @@ func (c *wallet) keyAttestation(t *testing.T, nonce string, keys ...*ecdsa.Priva
 	claims := object{"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": nonce}
 	var attested []object
 	for _, key := range keys {
-		attested = append(attested, jwkOf(&key.PublicKey))
+		attested = append(attested, wire.JWK(&key.PublicKey))
 	}
 	claims["attested_keys"] = attested
 	types, _ := c.configured(t)["proof_types_supported"].(object)
 	proofType, _ := types["attestation"].(object)
 	required, _ := proofType["key_attestations_required"].(object)
 	maps.Copy(claims, required)
-	return sign(t, c.w.attester.key, object{"typ": "key-attestation+jwt", "x5c": c.w.attester.chain, "kid": "0"}, claims)
+	return wire.Sign(c.w.attester.key, object{"typ": "key-attestation+jwt", "x5c": c.w.attester.chain, "kid": "0"}, claims)
 }
 
 // credentialRequest asks for a credential for each key, by the identifier if
@@ -210,10 +212,10 @@ func (c *wallet) credentialRequest(t *testing.T, identifiers []string, keys ...*
 func (c *wallet) ask(t *testing.T, request object, zip bool, headers ...http.Header) *reply {
 	t.Helper()
 	if !c.encrypted {
-		return c.protected(t, "credential", "application/json", marshal(request), headers...)
+		return c.protected(t, "credential", "application/json", wire.JSON(request), headers...)
 	}
-	key, enc := newKey(t), "A256GCM"
-	jwk := jwkOf(&key.PublicKey)
+	key, enc := wire.NewKey(), "A256GCM"
+	jwk := wire.JWK(&key.PublicKey)
 	jwk["kid"], jwk["use"], jwk["alg"] = rand.Text(), "enc", "ECDH-ES"
 	wanted := object{"jwk": jwk, "enc": enc}
 	if zip {
@@ -227,15 +229,26 @@ func (c *wallet) ask(t *testing.T, request object, zip bool, headers ...http.Hea
 	set, _ := offered["jwks"].(object)
 	keys, _ := set["keys"].([]any)
 	to, _ := keys[0].(object)
-	r := c.protected(t, "credential", "application/jwt", []byte(encrypt(t, marshal(request), to, enc, zip)), headers...)
+	header := object{"enc": enc, "cty": "json"}
+	if zip {
+		header["zip"] = "DEF"
+	}
+	jwe, err := wire.Encrypt(wire.JSON(request), header, to, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := c.protected(t, "credential", "application/jwt", []byte(jwe), headers...)
 	if r.status > 299 {
 		return r // errors are never encrypted
 	}
 	if r.mediaType() != "application/jwt" {
 		t.Errorf("encrypted response is %s", r.mediaType())
 	}
-	header, plain := decrypt(t, string(r.body), key)
-	if text(header, "alg") != "ECDH-ES" || text(header, "enc") != enc || header["kid"] != jwk["kid"] || (text(header, "zip") == "DEF") != zip {
+	header, plain, err := wire.Decrypt(string(r.body), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wire.Text(header, "alg") != "ECDH-ES" || wire.Text(header, "enc") != enc || header["kid"] != jwk["kid"] || (wire.Text(header, "zip") == "DEF") != zip {
 		t.Errorf("header of the response %v", header)
 	}
 	r.header.Set("Content-Type", "application/json")
@@ -278,15 +291,15 @@ func (c *wallet) received(t *testing.T, r *reply) (credentials []string, notific
 	list, _ := o["credentials"].([]any)
 	for _, entry := range list {
 		e, _ := entry.(object)
-		if len(e) != 1 || text(e, "credential") == "" {
+		if len(e) != 1 || wire.Text(e, "credential") == "" {
 			t.Fatalf("entry %v", entry)
 		}
-		credentials = append(credentials, text(e, "credential"))
+		credentials = append(credentials, wire.Text(e, "credential"))
 	}
 	if len(credentials) == 0 {
 		t.Fatalf("no credentials in %s", r.body)
 	}
-	return credentials, text(o, "notification_id")
+	return credentials, wire.Text(o, "notification_id")
 }
 
 // notify tells the issuer what became of a credential.
@@ -294,7 +307,7 @@ func (c *wallet) notify(t *testing.T, id string, extra object) {
 	t.Helper()
 	body := object{"notification_id": id, "event": "credential_accepted"}
 	maps.Copy(body, extra)
-	if r := c.protected(t, "notification", "application/json", marshal(body)); r.status/100 != 2 {
+	if r := c.protected(t, "notification", "application/json", wire.JSON(body)); r.status/100 != 2 {
 		t.Errorf("notification: %d %s", r.status, r.body)
 	}
 }

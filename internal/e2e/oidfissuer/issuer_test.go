@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // every is the product of the parameters.
@@ -117,7 +118,7 @@ func TestIssuerKeyAttestation(t *testing.T) {
 			t.Helper()
 			identifiers := c.obtain(t)
 			request := c.credentialRequest(t, identifiers, c.holder)
-			request["proofs"] = c.proofs(t, spoil, c.holder)
+			request["proofs"] = c.proofs(t, wire.Spoil, c.holder)
 			c.ask(t, request, false).refused(t, "invalid_proof")
 			credentials, _ := c.received(t, c.ask(t, c.credentialRequest(t, identifiers, c.holder), false))
 			c.check(t, credentials[0], &c.holder.PublicKey)
@@ -234,7 +235,7 @@ func batchIssuance(t *testing.T, c *wallet) {
 	}
 	var keys []*ecdsa.PrivateKey
 	for range min(int(size), 20) {
-		keys = append(keys, newKey(t))
+		keys = append(keys, wire.NewKey())
 	}
 	credentials, _ := c.received(t, c.ask(t, c.credentialRequest(t, c.obtain(t), keys...), false))
 	if len(credentials) != len(keys) {

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // browser does what the suite's browser is told to: it opens pages and clicks
@@ -188,7 +190,7 @@ func (c *wallet) returnedWith(t *testing.T, b *browser) url.Values {
 	if query.Get("state") != c.state || query.Has("state") != (c.state != "") {
 		t.Errorf("state %q, want %q", query.Get("state"), c.state)
 	}
-	if iss := query.Get("iss"); iss != text(c.w.server, "issuer") {
+	if iss := query.Get("iss"); iss != wire.Text(c.w.server, "issuer") {
 		t.Errorf("iss %q", iss)
 	}
 	return query

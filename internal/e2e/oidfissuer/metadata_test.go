@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)
@@ -30,8 +32,8 @@ func strings1(v any) (out []string) {
 // server.
 func (w *world) checkMetadata(t *testing.T) {
 	t.Helper()
-	if text(w.issuer, "credential_issuer") != w.identifier {
-		t.Errorf("credential_issuer %q", text(w.issuer, "credential_issuer"))
+	if wire.Text(w.issuer, "credential_issuer") != w.identifier {
+		t.Errorf("credential_issuer %q", wire.Text(w.issuer, "credential_issuer"))
 	}
 	known := []string{
 		"credential_issuer", "authorization_servers", "credential_endpoint", "nonce_endpoint", "deferred_credential_endpoint", "notification_endpoint",
@@ -45,7 +47,7 @@ func (w *world) checkMetadata(t *testing.T) {
 			checkURL(t, name, value)
 		}
 	}
-	if text(w.issuer, "credential_endpoint") == "" || text(w.issuer, "nonce_endpoint") == "" {
+	if wire.Text(w.issuer, "credential_endpoint") == "" || wire.Text(w.issuer, "nonce_endpoint") == "" {
 		t.Error("no credential_endpoint or nonce_endpoint")
 	}
 	locales(t, w.issuer["display"])
@@ -76,8 +78,8 @@ func locales(t *testing.T, display any) {
 	list, _ := display.([]any)
 	for _, entry := range list {
 		o, _ := entry.(object)
-		locale := text(o, "locale")
-		if seen[locale] || !regexp.MustCompile(`^[a-z]{2,3}(-[A-Z]{2})?$`).MatchString(locale) || text(o, "name") == "" {
+		locale := wire.Text(o, "locale")
+		if seen[locale] || !regexp.MustCompile(`^[a-z]{2,3}(-[A-Z]{2})?$`).MatchString(locale) || wire.Text(o, "name") == "" {
 			t.Errorf("display %v", o)
 		}
 		seen[locale] = true
@@ -99,7 +101,7 @@ func (w *world) checkEncryption(t *testing.T) {
 	kids := map[string]bool{}
 	for _, entry := range keys {
 		key, _ := entry.(object)
-		if kid := text(key, "kid"); kid == "" || kids[kid] || text(key, "use") != "enc" || text(key, "alg") != "ECDH-ES" || key["d"] != nil {
+		if kid := wire.Text(key, "kid"); kid == "" || kids[kid] || wire.Text(key, "use") != "enc" || wire.Text(key, "alg") != "ECDH-ES" || key["d"] != nil {
 			t.Errorf("key %v", key)
 		} else {
 			kids[kid] = true
@@ -132,21 +134,21 @@ func checkConfiguration(t *testing.T, id string, o object) {
 			t.Errorf("%s: unknown member %s", id, name)
 		}
 	}
-	if !scopeToken.MatchString(text(o, "scope")) {
-		t.Errorf("%s: scope %q", id, text(o, "scope"))
+	if !scopeToken.MatchString(wire.Text(o, "scope")) {
+		t.Errorf("%s: scope %q", id, wire.Text(o, "scope"))
 	}
 	algorithms, _ := o["credential_signing_alg_values_supported"].([]any)
-	switch text(o, "format") {
+	switch wire.Text(o, "format") {
 	case "dc+sd-jwt":
-		if text(o, "vct") == "" || !slices.Contains(algorithms, any("ES256")) {
-			t.Errorf("%s: vct %q, algorithms %v", id, text(o, "vct"), algorithms)
+		if wire.Text(o, "vct") == "" || !slices.Contains(algorithms, any("ES256")) {
+			t.Errorf("%s: vct %q, algorithms %v", id, wire.Text(o, "vct"), algorithms)
 		}
 	case "mso_mdoc":
-		if text(o, "doctype") == "" || !slices.Contains(algorithms, any(-7.0)) {
-			t.Errorf("%s: doctype %q, algorithms %v", id, text(o, "doctype"), algorithms)
+		if wire.Text(o, "doctype") == "" || !slices.Contains(algorithms, any(-7.0)) {
+			t.Errorf("%s: doctype %q, algorithms %v", id, wire.Text(o, "doctype"), algorithms)
 		}
 	default:
-		t.Errorf("%s: format %q", id, text(o, "format"))
+		t.Errorf("%s: format %q", id, wire.Text(o, "format"))
 	}
 	types, _ := o["proof_types_supported"].(object)
 	if (len(types) > 0) != (len(strings1(o["cryptographic_binding_methods_supported"])) > 0) {
@@ -174,8 +176,8 @@ func checkConfiguration(t *testing.T, id string, o object) {
 // discovery-end-point-verification.
 func (w *world) checkServer(t *testing.T) {
 	t.Helper()
-	if text(w.server, "issuer") != w.identifier {
-		t.Errorf("issuer %q", text(w.server, "issuer"))
+	if wire.Text(w.server, "issuer") != w.identifier {
+		t.Errorf("issuer %q", wire.Text(w.server, "issuer"))
 	}
 	for name, value := range w.server {
 		if strings.HasSuffix(name, "_endpoint") {
@@ -183,7 +185,7 @@ func (w *world) checkServer(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"authorization_endpoint", "token_endpoint", "pushed_authorization_request_endpoint"} {
-		if text(w.server, name) == "" {
+		if wire.Text(w.server, name) == "" {
 			t.Errorf("no %s", name)
 		}
 	}
@@ -218,14 +220,14 @@ func (w *world) checkSignedMetadata(t *testing.T) {
 	}
 	header, claims := readJWT(t, string(r.body))
 	chain := x5c(t, header)
-	if len(chain) == 0 || text(header, "typ") != "openidvci-issuer-metadata+jwt" {
+	if len(chain) == 0 || wire.Text(header, "typ") != "openidvci-issuer-metadata+jwt" {
 		t.Fatalf("header %v", header)
 	}
 	leaf, err := x509.ParseCertificate(chain[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) || !verified(t, leaf.PublicKey.(*ecdsa.PublicKey), string(r.body)) {
+	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) || wire.VerifyJWS(leaf.PublicKey.(*ecdsa.PublicKey), string(r.body)) != nil {
 		t.Error("self-signed, or a bad signature")
 	}
 	for _, der := range chain {
@@ -233,11 +235,11 @@ func (w *world) checkSignedMetadata(t *testing.T) {
 			t.Error("the chain has the anchor in it")
 		}
 	}
-	if _, ok := claims["iat"].(float64); !ok || text(claims, "sub") != w.identifier {
+	if _, ok := claims["iat"].(float64); !ok || wire.Text(claims, "sub") != w.identifier {
 		t.Errorf("iat %v, sub %v", claims["iat"], claims["sub"])
 	}
 	for name, value := range w.issuer {
-		if !bytes.Equal(marshal(claims[name]), marshal(value)) {
+		if !bytes.Equal(wire.JSON(claims[name]), wire.JSON(value)) {
 			t.Errorf("%s differs from the metadata in JSON", name)
 		}
 	}

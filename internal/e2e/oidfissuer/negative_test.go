@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // negatives are the modules whose names begin with fail. Each case has its honest
@@ -33,7 +35,7 @@ func negatives(each func(string, []variant, func(*testing.T, *wallet))) {
 	}))
 	each("fail-invalid-jwt-proof-signature", plain, wrong("invalid_proof", func(t *testing.T, c *wallet, request object) {
 		t.Helper()
-		request["proofs"] = object{"jwt": []string{spoil(c.keyProof(t, c.holder, c.nonce(t), "", nil))}}
+		request["proofs"] = object{"jwt": []string{wire.Spoil(c.keyProof(t, c.holder, c.nonce(t), "", nil))}}
 	}))
 	each("fail-missing-proof", plain, wrong("invalid_proof", func(_ *testing.T, _ *wallet, request object) { delete(request, "proofs") }))
 	each("fail-unknown-credential-configuration", plain, wrong("unknown_credential_configuration", func(_ *testing.T, _ *wallet, request object) {
@@ -47,13 +49,13 @@ func negatives(each func(string, []variant, func(*testing.T, *wallet))) {
 	encrypted := []variant{{format: "sd_jwt_vc", auth: "client_attestation", encrypted: true}, {format: "mdoc", auth: "client_attestation", encrypted: true}}
 	each("fail-unsupported-encryption-algorithm", encrypted, wrong("invalid_encryption_parameters", func(t *testing.T, _ *wallet, request object) {
 		t.Helper()
-		jwk := jwkOf(&newKey(t).PublicKey)
+		jwk := wire.JWK(&wire.NewKey().PublicKey)
 		jwk["alg"], jwk["use"], jwk["kid"] = "UNSUPPORTED_ALG", "enc", "k"
 		request["credential_response_encryption"] = object{"jwk": jwk, "enc": "A256GCM"}
 	}))
 	each("fail-on-access-token-in-query", plain, func(t *testing.T, c *wallet) {
 		t.Helper()
-		request := marshal(c.credentialRequest(t, c.obtain(t), c.holder))
+		request := wire.JSON(c.credentialRequest(t, c.obtain(t), c.holder))
 		address := c.endpoint("credential") + "?" + url.Values{"access_token": {c.token}}.Encode()
 		header := http.Header{"Content-Type": {"application/json"}}
 		header.Set("DPoP", c.proof(t, c.endpoint("credential"), c.token, nil, nil))
@@ -73,11 +75,11 @@ func negatives(each func(string, []variant, func(*testing.T, *wallet))) {
 var badAttestations = map[string]func(t *testing.T, c *wallet, header http.Header){
 	"fail-invalid-client-attestation-signature": func(t *testing.T, c *wallet, h http.Header) {
 		t.Helper()
-		h.Set("OAuth-Client-Attestation", spoil(c.attestation(t, nil)))
+		h.Set("OAuth-Client-Attestation", wire.Spoil(c.attestation(t, nil)))
 	},
 	"fail-invalid-client-attestation-pop-signature": func(t *testing.T, c *wallet, h http.Header) {
 		t.Helper()
-		h.Set("OAuth-Client-Attestation-PoP", spoil(c.pop(t, c.instance, nil)))
+		h.Set("OAuth-Client-Attestation-PoP", wire.Spoil(c.pop(t, c.instance, nil)))
 	},
 	"fail-client-attestation-exp-in-past": func(t *testing.T, c *wallet, h http.Header) {
 		t.Helper()
@@ -93,7 +95,7 @@ var badAttestations = map[string]func(t *testing.T, c *wallet, header http.Heade
 	},
 	"fail-mismatched-client-attestation-pop-key": func(t *testing.T, c *wallet, h http.Header) {
 		t.Helper()
-		h.Set("OAuth-Client-Attestation-PoP", c.pop(t, newKey(t), nil))
+		h.Set("OAuth-Client-Attestation-PoP", c.pop(t, wire.NewKey(), nil))
 	},
 }
 
@@ -118,7 +120,7 @@ func refusedClient(t *testing.T, c *wallet, spoilt edit) {
 	}
 	offer, txCode := c.offer(t, false)
 	form := url.Values{
-		"grant_type": {grantPreAuthorized}, "pre-authorized_code": {text(grant(t, offer, grantPreAuthorized), "pre-authorized_code")},
+		"grant_type": {grantPreAuthorized}, "pre-authorized_code": {wire.Text(grant(t, offer, grantPreAuthorized), "pre-authorized_code")},
 		"client_id": {c.id}, "tx_code": {txCode},
 	}
 	refusedBy(c.exchange(t, form, spoilt))

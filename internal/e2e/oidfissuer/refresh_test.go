@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // refreshToken (I33) is the FAPI module refresh-token.
@@ -13,7 +14,7 @@ func refreshToken(t *testing.T, c *wallet) {
 	t.Helper()
 	r := c.exchange(t, c.tokenForm(c.code(t)))
 	c.accept(t, r)
-	token, first := text(r.json(t), "refresh_token"), c.token
+	token, first := wire.Text(r.json(t), "refresh_token"), c.token
 	if entropy(token) < 96 {
 		t.Fatalf("no refresh token: %q", token)
 	}
@@ -29,20 +30,20 @@ func refreshToken(t *testing.T, c *wallet) {
 	c.exchange(t, form, unauthenticated...).fails(t, "invalid_client", "invalid_grant", "invalid_request", "invalid_client_attestation")
 	if c.auth == "client_attestation" {
 		other := *c
-		other.instance = newKey(t)
+		other.instance = wire.NewKey()
 		other.exchange(t, form).fails(t, "invalid_client", "invalid_grant", "invalid_request", "invalid_client_attestation")
 	}
 	// Another DPoP key is accepted of a confidential client, and the refresh
 	// token stays good.
 	for range 2 {
-		c.dpop = newKey(t)
+		c.dpop = wire.NewKey()
 		c.w.advance(time.Second)
 		r := c.exchange(t, form)
 		c.accept(t, r)
 		if c.token == first {
 			t.Error("the access token is the old one")
 		}
-		if rotated := text(r.json(t), "refresh_token"); rotated != "" && rotated != token {
+		if rotated := wire.Text(r.json(t), "refresh_token"); rotated != "" && rotated != token {
 			t.Errorf("the refresh token was rotated")
 		}
 		c.issuedByToken(t)
@@ -53,11 +54,11 @@ func refreshToken(t *testing.T, c *wallet) {
 // keys than the one that began: the client is the registration, not the key.
 func TestRefreshAfterKeyRotation(t *testing.T) {
 	t.Parallel()
-	next := newKey(t)
+	next := wire.NewKey()
 	w := start(t, func(c *config.Issuer) {
 		for i := range c.Wallets {
 			if c.Wallets[i].ClientID == keyedClients[0] {
-				jwk := jwkOf(&next.PublicKey)
+				jwk := wire.JWK(&next.PublicKey)
 				jwk["kid"] = "next"
 				c.Wallets[i].JWKS["keys"] = append(c.Wallets[i].JWKS["keys"].([]any), jwk)
 			}
@@ -71,7 +72,7 @@ func TestRefreshAfterKeyRotation(t *testing.T) {
 	c.exchange(t, c.tokenForm(code)).fails(t, "invalid_grant")
 	r := began.exchange(t, c.tokenForm(code))
 	began.accept(t, r)
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(r.json(t), "refresh_token")}, "client_id": {c.id}}
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {wire.Text(r.json(t), "refresh_token")}, "client_id": {c.id}}
 	c.accept(t, c.exchange(t, form))
 	c.issuedByToken(t)
 	second := c.second(t)

@@ -23,6 +23,7 @@ import (
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // The clients of the suite. Those with keys are for the variant private_key_jwt.
@@ -109,15 +110,15 @@ func (w *world) register(t *testing.T, configure func(*config.Issuer)) *config.C
 		cfg.Issuer.Wallets = append(cfg.Issuer.Wallets, config.Wallet{ClientID: id, RedirectURIs: both})
 	}
 	for n, id := range keyedClients {
-		w.keys[id] = newKey(t)
-		jwk := jwkOf(&w.keys[id].PublicKey)
+		w.keys[id] = wire.NewKey()
+		jwk := wire.JWK(&w.keys[id].PublicKey)
 		jwk["kid"], jwk["alg"], jwk["use"] = id, "ES256", "sig"
 		wallet := config.Wallet{ClientID: id, Name: "Suite " + id, RedirectURIs: both}
 		if set := (object{"keys": []any{jwk}}); n == 0 {
 			wallet.JWKS = set
 		} else {
 			wallet.JWKSFile = filepath.Join(w.box.Dir, id+".jwks.json")
-			write(t, wallet.JWKSFile, marshal(set))
+			write(t, wallet.JWKSFile, wire.JSON(set))
 		}
 		cfg.Issuer.Wallets = append(cfg.Issuer.Wallets, wallet)
 	}
@@ -146,7 +147,7 @@ func write(t *testing.T, file string, data []byte) {
 func newAttester(t *testing.T) (*attester, []byte) {
 	t.Helper()
 	day := 24 * time.Hour
-	ca, leaf := newKey(t), newKey(t)
+	ca, leaf := wire.NewKey(), wire.NewKey()
 	root := &x509.Certificate{
 		SerialNumber: serial(t), Subject: pkix.Name{CommonName: "Suite Attester CA"}, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		NotBefore: time.Now().Add(-day), NotAfter: time.Now().Add(365 * day), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // serveLists starts the server of status lists. What it serves where is said by
@@ -50,7 +51,7 @@ const revokedEntry = 9
 func (s *suite) honestList(uri string) *list {
 	now := time.Now()
 	return &list{
-		header:  object{"alg": "ES256", "typ": "statuslist+jwt", "x5c": chainOf(s.statusSigner)},
+		header:  object{"alg": "ES256", "typ": "statuslist+jwt", "x5c": wire.X5C(s.statusSigner.Chain)},
 		payload: object{"sub": uri, "iat": now.Add(-time.Minute).Unix(), "exp": now.Add(time.Hour).Unix(), "ttl": 600},
 		signer:  s.statusSigner, bits: 1, bytes: []byte{0, 1 << (revokedEntry - 8), 0, 0, 0, 0, 0, 0}, media: "application/statuslist+jwt",
 	}
@@ -70,9 +71,9 @@ func (l *list) encode(t testing.TB) []byte {
 		packed = out.Bytes()
 	}
 	if l.payload["status_list"] == nil {
-		l.payload["status_list"] = object{"bits": l.bits, "lst": b64(packed)}
+		l.payload["status_list"] = object{"bits": l.bits, "lst": wire.B64(packed)}
 	}
-	return []byte(rawSign(t, string(check(json.Marshal(l.header))(t)), string(check(json.Marshal(l.payload))(t)), l.signer.Signer))
+	return []byte(wire.SignText(l.signer.Signer, string(check(json.Marshal(l.header))(t)), string(check(json.Marshal(l.payload))(t))))
 }
 
 // publish serves a list at a path of its own, and counts how often it is asked

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // module is one of the suite's, without the prefix that they share.
@@ -47,9 +48,9 @@ var modules = []module{
 		return second
 	}},
 	{name: "invalid-session-transcript", formats: []string{formatMdoc}, mdoc: func(m *mdoc) { m.nonce += "x" }},
-	{name: "invalid-kb-jwt-signature", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.spoilKB = flip }},
-	{name: "invalid-credential-signature", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.spoilJWT = flip }},
-	{name: "invalid-sd-hash", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.kb["sd_hash"] = digestOf("something else") }},
+	{name: "invalid-kb-jwt-signature", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.spoilKB = wire.Spoil }},
+	{name: "invalid-credential-signature", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.spoilJWT = wire.Spoil }},
+	{name: "invalid-sd-hash", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.kb["sd_hash"] = wire.Hash("something else") }},
 	{name: "invalid-kb-jwt-nonce", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.kb["nonce"] = "another-nonce-of-another-request" }},
 	{name: "invalid-kb-jwt-aud", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.kb["aud"] = "https://somebody.else.example" }},
 	{name: "kb-jwt-iat-in-past", formats: []string{formatSDJWT}, sdjwt: func(p *sdjwt) { p.kb["iat"] = time.Now().AddDate(-1, 0, 0).Unix() }},

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 func compressed(w io.WriteCloser, out *bytes.Buffer, data []byte) []byte {
@@ -63,7 +64,7 @@ func TestNegStatusList(t *testing.T) {
 		{"T03 typ", func(l *list) { l.header["typ"] = "JWT" }, nil, "list_malformed"},
 		{"T03 signer nobody trusts", func(l *list) {
 			l.signer = check(s.stranger.IssueStatusSigner(trusttest.LeafOptions{}))(t)
-			l.header["x5c"] = chainOf(l.signer)
+			l.header["x5c"] = wire.X5C(l.signer.Chain)
 		}, nil, "list_untrusted"},
 		{"T03 no chain", func(l *list) { delete(l.header, "x5c") }, nil, "list_malformed"},
 		{"T03 from the future", claim("iat", now.Add(time.Hour).Unix()), nil, "list_malformed"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // fault is one case of the catalogue. Its honest twin is the same presentation
@@ -77,16 +78,11 @@ func (s *suite) tryFaults(t *testing.T, faults []fault) {
 // noneAlg takes the signature away.
 func noneAlg(p string) string { return p[:strings.LastIndexByte(p, '.')+1] }
 
-func otherKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	return check(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-}
-
 // TestNegPresentation holds what a presentation may be bound to and signed by.
 func TestNegPresentation(t *testing.T) {
 	t.Parallel()
 	s := newSuite(t, "")
-	stranger, foreign := otherKey(t), check(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t)
+	stranger, foreign := wire.NewKey(), check(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t)
 	revoked, _ := s.publish(t, "/p17", nil)
 	twoBits, _ := s.publish(t, "/p17-two-bits", func(l *list) { l.bits, l.bytes = 2, []byte{2 << 2, 0} })
 	const holderBinding = "holder_binding"
@@ -103,11 +99,11 @@ func TestNegPresentation(t *testing.T) {
 			p.assemble = func(jwt string, d []string, kb string) string {
 				return jwt + "~" + d[0] + "~" + d[1] + "~" + d[2] + "~" + kb
 			}
-			extra := disclosure(t, rand.Text(), "nickname", "J")
-			p.payload["_sd"] = append(p.payload["_sd"].([]any), digestOf(extra))
+			extra := wire.Disclosure(rand.Text(), "nickname", "J")
+			p.payload["_sd"] = append(p.payload["_sd"].([]any), wire.Hash(extra))
 			whole := p.disclosures
 			p.spoilJWT = func(jwt string) string {
-				p.kb["sd_hash"] = digestOf(jwt + "~" + strings.Join(whole, "~") + "~")
+				p.kb["sd_hash"] = wire.Hash(jwt + "~" + strings.Join(whole, "~") + "~")
 				return jwt
 			}
 			p.disclosures = append(p.disclosures[:2:2], extra)
@@ -124,22 +120,22 @@ func TestNegPresentation(t *testing.T) {
 		{name: "P05 thumbprint", spoilDoc: func(m *mdoc) { m.thumbprint = make([]byte, 32) }, reason: holderBinding},
 		{name: "P05 no thumbprint", spoilDoc: func(m *mdoc) { m.thumbprint = nil }, reason: holderBinding},
 		{name: "P05 handover of the Digital Credentials API", spoilDoc: func(m *mdoc) { m.handover = "OpenID4VPDCAPIHandover" }, reason: holderBinding},
-		{name: "P06 no device authentication", spoilDoc: func(m *mdoc) { m.auth = func(encoded) any { return pairs{} } }},
+		{name: "P06 no device authentication", spoilDoc: func(m *mdoc) { m.auth = func(wire.Encoded) any { return wire.Pairs{} } }},
 		{name: "P06 a MAC", spoilDoc: func(m *mdoc) {
-			m.auth = func(encoded) any {
-				return pairs{{"deviceMac", []any{cbor(pairs{{1, 5}}), pairs{}, nil, make([]byte, 32)}}}
+			m.auth = func(wire.Encoded) any {
+				return wire.Pairs{{"deviceMac", []any{wire.CBOR(wire.Pairs{{1, 5}}), wire.Pairs{}, nil, make([]byte, 32)}}}
 			}
 		}, reason: holderBinding},
 		{name: "P06 both", spoilDoc: func(m *mdoc) {
-			m.auth = func(e encoded) any { return pairs{{"deviceSignature", e}, {"deviceMac", e}} }
+			m.auth = func(e wire.Encoded) any { return wire.Pairs{{"deviceSignature", e}, {"deviceMac", e}} }
 		}, reason: holderBinding},
 		{name: "P06 payload that should be detached", spoilDoc: func(m *mdoc) { m.devicePayload = []byte("x") }, reason: holderBinding},
 		{name: "P06 element that the device may not sign", spoilDoc: func(m *mdoc) {
-			m.deviceSpaces = embed(pairs{{mdlSpace, pairs{{"given_name", "Jeanne"}}}})
+			m.deviceSpaces = wire.Embed(wire.Pairs{{mdlSpace, wire.Pairs{{"given_name", "Jeanne"}}}})
 		}, reason: holderBinding},
 		{name: "P06 key of another", spoilDoc: func(m *mdoc) { m.device = stranger }, reason: holderBinding},
-		{name: "P07 document of another type than its MSO", spoilDoc: func(m *mdoc) { m.mso = m.mso.set("docType", "org.other") }, reason: "issuer_signature"},
-		{name: "P07 document of another type than asked for", spoilDoc: func(m *mdoc) { m.docType, m.mso = "org.other", m.mso.set("docType", "org.other") }, reason: "query_not_satisfied"},
+		{name: "P07 document of another type than its MSO", spoilDoc: func(m *mdoc) { m.mso = m.mso.Set("docType", "org.other") }, reason: "issuer_signature"},
+		{name: "P07 document of another type than asked for", spoilDoc: func(m *mdoc) { m.docType, m.mso = "org.other", m.mso.Set("docType", "org.other") }, reason: "query_not_satisfied"},
 		{name: "P16 claim is missing", spoilSD: func(p *sdjwt) { p.disclosures = p.disclosures[:1] }, reason: "query_not_satisfied"},
 		{name: "P16 element is missing", spoilDoc: func(m *mdoc) { m.items = m.items[:1] }, reason: "query_not_satisfied"},
 		{name: "P16 vct", spoilSD: func(p *sdjwt) { p.payload["vct"] = "urn:eudi:pid:2" }, reason: "query_not_satisfied"},
@@ -149,53 +145,53 @@ func TestNegPresentation(t *testing.T) {
 		{
 			name: "P16 value", query: strings.Replace(queryOfPID, `"given_name"]`, `"given_name"],"values":["Jean"]`, 1),
 			spoilSD: func(p *sdjwt) {
-				other := disclosure(t, rand.Text(), "given_name", "jean")
-				p.payload["_sd"].([]any)[0], p.disclosures[0] = digestOf(other), other
+				other := wire.Disclosure(rand.Text(), "given_name", "jean")
+				p.payload["_sd"].([]any)[0], p.disclosures[0] = wire.Hash(other), other
 			}, reason: "query_not_satisfied",
 		},
 		{
-			name: "P16 authority", query: strings.Replace(queryOfPID, `"meta"`, `"trusted_authorities":[{"type":"aki","values":["`+b64(s.ca.Certificate.SubjectKeyId)+`"]}],"meta"`, 1),
-			spoilSD: func(p *sdjwt) { p.signer, p.header["x5c"] = s.secondSigner.Signer, chainOf(s.secondSigner) }, reason: "query_not_satisfied",
+			name: "P16 authority", query: strings.Replace(queryOfPID, `"meta"`, `"trusted_authorities":[{"type":"aki","values":["`+wire.B64(s.ca.Certificate.SubjectKeyId)+`"]}],"meta"`, 1),
+			spoilSD: func(p *sdjwt) { p.signer, p.header["x5c"] = s.secondSigner.Signer, wire.X5C(s.secondSigner.Chain) }, reason: "query_not_satisfied",
 		},
 		{
 			name: "P16 claim set", query: strings.NewReplacer(`{"path":["given_name"]},{"path":["family_name"]}`, `{"id":"a","path":["given_name"]},{"id":"b","path":["family_name"]},{"id":"c","path":["nickname"]}`, `]}]}`, `],"claim_sets":[["c"],["a","b"]]}]}`).Replace(queryOfPID),
 			spoilSD: func(p *sdjwt) { p.disclosures = p.disclosures[1:] }, reason: "query_not_satisfied",
 		},
-		{name: "P17 issuer of the same name", spoilSD: func(p *sdjwt) { p.signer, p.header["x5c"] = s.strange.Signer, chainOf(s.strange) }, reason: "issuer_untrusted"},
+		{name: "P17 issuer of the same name", spoilSD: func(p *sdjwt) { p.signer, p.header["x5c"] = s.strange.Signer, wire.X5C(s.strange.Chain) }, reason: "issuer_untrusted"},
 		{name: "P17 expired by a second", spoilSD: func(p *sdjwt) { p.payload["exp"] = now.Add(-time.Second).Unix() }, reason: "credential_expired"},
 		{name: "P17 not valid yet", spoilSD: func(p *sdjwt) { p.payload["nbf"] = now.Add(time.Hour).Unix() }, reason: "credential_not_yet_valid"},
 		{name: "P17 revoked", baseSD: withStatus(revoked, 3), spoilSD: withStatus(revoked, revokedEntry), reason: "credential_revoked"},
 		{name: "P17 suspended", baseSD: withStatus(twoBits, 0), spoilSD: withStatus(twoBits, 1), reason: "credential_suspended"},
 		{name: "P17 status that can't be found out", baseSD: withStatus(revoked, 3), spoilSD: withStatus(s.lists.URL+"/nothing", 3), reason: "status_unavailable"},
 		{name: "P17 document expired", spoilDoc: func(m *mdoc) {
-			m.mso = m.mso.set("validityInfo", pairs{{"signed", tdate(now.Add(-3 * time.Hour))}, {"validFrom", tdate(now.Add(-3 * time.Hour))}, {"validUntil", tdate(now.Add(-time.Second))}})
+			m.mso = m.mso.Set("validityInfo", wire.Pairs{{"signed", wire.TDate(now.Add(-3 * time.Hour))}, {"validFrom", wire.TDate(now.Add(-3 * time.Hour))}, {"validUntil", wire.TDate(now.Add(-time.Second))}})
 		}, reason: "credential_expired"},
 		{name: "P17 document revoked", baseDoc: func(m *mdoc) {
-			m.mso = m.mso.set("status", pairs{{"status_list", pairs{{"idx", 3}, {"uri", revoked}}}})
+			m.mso = m.mso.Set("status", wire.Pairs{{"status_list", wire.Pairs{{"idx", 3}, {"uri", revoked}}}})
 		}, spoilDoc: func(m *mdoc) {
-			m.mso = m.mso.set("status", pairs{{"status_list", pairs{{"idx", revokedEntry}, {"uri", revoked}}}})
+			m.mso = m.mso.Set("status", wire.Pairs{{"status_list", wire.Pairs{{"idx", revokedEntry}, {"uri", revoked}}}})
 		}, reason: "credential_revoked"},
 		{name: "P18 key of the issuer", spoilSD: func(p *sdjwt) {
-			p.payload["cnf"], p.holder = object{"jwk": jwkOf(s.signer.Leaf().PublicKey.(*ecdsa.PublicKey))}, s.signer.Signer
+			p.payload["cnf"], p.holder = object{"jwk": wire.JWK(s.signer.Leaf().PublicKey.(*ecdsa.PublicKey))}, s.signer.Signer
 		}, reason: holderBinding},
 		{name: "P18 no cnf", spoilSD: func(p *sdjwt) { delete(p.payload, "cnf") }, reason: holderBinding},
 		{name: "P18 jwk and kid", spoilSD: func(p *sdjwt) { p.payload["cnf"].(object)["kid"] = "x" }, reason: holderBinding},
 		{name: "P18 key of another type", spoilSD: func(p *sdjwt) {
-			p.payload["cnf"] = object{"jwk": object{"kty": "OKP", "crv": "Ed25519", "x": b64(make([]byte, 32))}}
+			p.payload["cnf"] = object{"jwk": object{"kty": "OKP", "crv": "Ed25519", "x": wire.B64(make([]byte, 32))}}
 		}, reason: holderBinding},
-		{name: "P18 private key", spoilSD: func(p *sdjwt) { p.payload["cnf"].(object)["jwk"].(object)["d"] = b64(make([]byte, 32)) }, reason: holderBinding},
-		{name: "P18 point that is not on the curve", spoilSD: func(p *sdjwt) { p.payload["cnf"].(object)["jwk"].(object)["y"] = b64(make([]byte, 32)) }, reason: holderBinding},
+		{name: "P18 private key", spoilSD: func(p *sdjwt) { p.payload["cnf"].(object)["jwk"].(object)["d"] = wire.B64(make([]byte, 32)) }, reason: holderBinding},
+		{name: "P18 point that is not on the curve", spoilSD: func(p *sdjwt) { p.payload["cnf"].(object)["jwk"].(object)["y"] = wire.B64(make([]byte, 32)) }, reason: holderBinding},
 		{name: "P18 device key of another curve than it says", spoilDoc: func(m *mdoc) {
 			point := check(foreign.PublicKey.ECDH())(t).Bytes()
-			m.mso = m.mso.set("deviceKeyInfo", pairs{{"deviceKey", pairs{{1, 2}, {-1, 1}, {-2, point[1:49]}, {-3, point[49:]}}}})
+			m.mso = m.mso.Set("deviceKeyInfo", wire.Pairs{{"deviceKey", wire.Pairs{{1, 2}, {-1, 1}, {-2, point[1:49]}, {-3, point[49:]}}}})
 		}, reason: holderBinding},
 		{name: "C11 document signer without its extended key usage", spoilDoc: func(m *mdoc) {
 			key := check(s.iaca.IssueMdocSigner(trusttest.LeafOptions{Edit: withoutUsage}))(t)
-			m.signer, m.unprotected = key.Signer, pairs{{33, key.Leaf().Raw}}
+			m.signer, m.unprotected = key.Signer, wire.Pairs{{33, key.Leaf().Raw}}
 		}, reason: "issuer_untrusted"},
 		{name: "C11 document signer that lives too long", spoilDoc: func(m *mdoc) {
 			key := check(s.iaca.IssueMdocSigner(trusttest.LeafOptions{Lifetime: 600 * 24 * time.Hour}))(t)
-			m.signer, m.unprotected = key.Signer, pairs{{33, key.Leaf().Raw}}
+			m.signer, m.unprotected = key.Signer, wire.Pairs{{33, key.Leaf().Raw}}
 		}, reason: "issuer_untrusted"},
 	})
 }
@@ -264,8 +260,8 @@ func TestNegEncryption(t *testing.T) {
 	}{
 		{"P14 key of another transaction", url.Values{"response": {encrypt(t, there.ClientMetadata.JWKS.Keys[0], "A128GCM", plain, nil)}}},
 		{"P14 the right kid for another key", url.Values{"response": {encrypt(t, there.ClientMetadata.JWKS.Keys[0], "A128GCM", plain, header("kid", key["kid"]))}}},
-		{"P14 apu is not that of the key", url.Values{"response": {encrypt(t, key, "A128GCM", plain, header("apu", b64([]byte("x"))))}}},
-		{"P14 apv is not that of the key", url.Values{"response": {encrypt(t, key, "A128GCM", plain, header("apv", b64([]byte("x"))))}}},
+		{"P14 apu is not that of the key", url.Values{"response": {encrypt(t, key, "A128GCM", plain, header("apu", wire.B64([]byte("x"))))}}},
+		{"P14 apv is not that of the key", url.Values{"response": {encrypt(t, key, "A128GCM", plain, header("apv", wire.B64([]byte("x"))))}}},
 	}
 	for _, tt := range tries {
 		s.wantTurnedAway(t, tt.name, r.ResponseURI, tt.form)
@@ -279,7 +275,7 @@ func TestNegEncryption(t *testing.T) {
 		"J10 enc swapped":            encrypt(t, key, "A128GCM", plain, header("enc", "A256GCM")),
 		"J10 zip":                    encrypt(t, key, "A128GCM", plain, header("zip", "DEF")),
 		"J10 crit":                   encrypt(t, key, "A128GCM", plain, header("crit", []string{"exp"})),
-		"J10 epk off the curve":      encrypt(t, key, "A128GCM", plain, header("epk", object{"kty": "EC", "crv": "P-256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))})),
+		"J10 epk off the curve":      encrypt(t, key, "A128GCM", plain, header("epk", object{"kty": "EC", "crv": "P-256", "x": wire.B64(make([]byte, 32)), "y": wire.B64(make([]byte, 32))})),
 		"J10 tag cut short":          strings.Join(append(parts[:4:4], parts[4][:16]), "."),
 		"J10 no tag":                 strings.Join(append(parts[:4:4], ""), "."),
 		"J10 encrypted key is there": strings.Join([]string{parts[0], "AAAA", parts[2], parts[3], parts[4]}, "."),

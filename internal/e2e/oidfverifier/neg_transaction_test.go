@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
 )
 
@@ -128,14 +129,14 @@ func TestNegTransaction(t *testing.T) {
 			hashes func(encoded string) any
 			ok     bool
 		}{
-			"honest":    {func(e string) any { return []string{digestOf(e)} }, true},
+			"honest":    {func(e string) any { return []string{wire.Hash(e)} }, true},
 			"missing":   {func(string) any { return nil }, false},
 			"empty":     {func(string) any { return []string{} }, false},
-			"wrong":     {func(string) any { return []string{digestOf("x")} }, false},
-			"decoded":   {func(string) any { return []string{digestOf(payment)} }, false},
-			"one more":  {func(e string) any { return []string{digestOf(e), digestOf("x")} }, false},
-			"no list":   {func(e string) any { return digestOf(e) }, false},
-			"algorithm": {func(e string) any { return []string{digestOf(e)} }, false},
+			"wrong":     {func(string) any { return []string{wire.Hash("x")} }, false},
+			"decoded":   {func(string) any { return []string{wire.Hash(payment)} }, false},
+			"one more":  {func(e string) any { return []string{wire.Hash(e), wire.Hash("x")} }, false},
+			"no list":   {func(e string) any { return wire.Hash(e) }, false},
+			"algorithm": {func(e string) any { return []string{wire.Hash(e)} }, false},
 		} {
 			tx := s.begin(t, v, queryOfPID, "same_device", `,"transaction_data":[`+payment+`]`)
 			signed := string(s.do(t, http.MethodGet, check(url.Parse(tx.Link))(t).Query().Get("request_uri"), nil, "").body)
@@ -184,7 +185,7 @@ func TestNegTransaction(t *testing.T) {
 			person := func(date string) []string {
 				p := s.pid(t, r)
 				p.disclosures = nil
-				p.sd(disclosure(t, rand.Text(), "birthdate", date))
+				p.sd(wire.Disclosure(rand.Text(), "birthdate", date))
 				return []string{p.present(t)}
 			}
 			a := s.post(t, r.ResponseURI, r.formOf(t, map[string]any{"state": r.State, "vp_token": map[string]any{credential: person("1980-05-23"), "second": person(born)}}))
@@ -259,7 +260,7 @@ func (s *suite) answerPreset(t testing.TB, v variant, link string) *answer {
 	r := decode(t, unb64(t, strings.Split(signed, ".")[1]))
 	p := s.pid(t, r)
 	p.payload["vct"], p.disclosures = "urn:tegata:identity:jp:1", nil
-	p.sd(disclosure(t, rand.Text(), "name", "手形花子"), disclosure(t, rand.Text(), "age_equal_or_over", object{"18": true}))
+	p.sd(wire.Disclosure(rand.Text(), "name", "手形花子"), wire.Disclosure(rand.Text(), "age_equal_or_over", object{"18": true}))
 	return s.post(t, r.ResponseURI, r.formOf(t, map[string]any{
 		"state": r.State, "vp_token": map[string]any{"identity_sd_jwt": []string{p.present(t)}},
 	}))

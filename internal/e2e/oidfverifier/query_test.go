@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // TestQueries answers what DCQL can ask for beyond one credential: sets,
@@ -96,7 +97,7 @@ func TestNegAge(t *testing.T) {
 		p := s.pid(t, r)
 		p.payload["exp"] = birthday.Unix()
 		p.disclosures = nil
-		p.sd(disclosure(t, rand.Text(), "age_over_18", true), disclosure(t, rand.Text(), "birthdate", "1980-05-23"))
+		p.sd(wire.Disclosure(rand.Text(), "age_over_18", true), wire.Disclosure(rand.Text(), "birthdate", "1980-05-23"))
 		if a := s.post(t, r.ResponseURI, r.form(t, p.present(t))); a.status != http.StatusOK {
 			t.Fatalf("%d %s", a.status, a.body)
 		}

@@ -1,17 +1,8 @@
 package oidfverifier_test
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/ecdh"
-	"crypto/ecdsa"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
-	"math/big"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -19,13 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-func b64(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
+	"github.com/tegata-id/tegata/internal/e2e/wire"
+)
 
 func unb64(t testing.TB, s string) []byte {
 	t.Helper()
-	return check(base64.RawURLEncoding.DecodeString(s))(t)
+	return check(wire.UnB64(s))(t)
 }
 
 // request is a request of the verifier as the wallet reads it.
@@ -138,48 +129,23 @@ func decode(t testing.TB, payload []byte) *request {
 }
 
 // readObject verifies a request object and its chain.
-func (s *suite) readObject(t testing.TB, v variant, object string) *request {
+func (s *suite) readObject(t testing.TB, v variant, signed string) *request {
 	t.Helper()
-	parts := strings.Split(object, ".")
-	if len(parts) != 3 {
-		t.Fatalf("the request object has %d parts", len(parts))
-	}
-	var header struct {
-		Typ string   `json:"typ"`
-		Alg string   `json:"alg"`
-		X5C []string `json:"x5c"`
-	}
-	if err := json.Unmarshal(unb64(t, parts[0]), &header); err != nil || header.Typ != "oauth-authz-req+jwt" || header.Alg != "ES256" || len(header.X5C) == 0 {
+	header, _, err := wire.ReadJWS(signed)
+	if err != nil || wire.Text(header, "typ") != "oauth-authz-req+jwt" {
 		t.Fatalf("header %+v, %v", header, err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(s.access.Certificate)
-	pool := x509.NewCertPool()
-	var leaf *x509.Certificate
-	for _, encoded := range header.X5C {
-		c := check(x509.ParseCertificate(check(base64.StdEncoding.DecodeString(encoded))(t)))(t)
-		if c.Equal(s.access.Certificate) || c.Subject.String() == c.Issuer.String() {
-			t.Error("x5c holds the anchor or a self-signed certificate")
-		}
-		if leaf == nil {
-			leaf = c
-		} else {
-			pool.AddCert(c)
-		}
+	leaf, key, err := wire.Leaf(check(wire.ReadX5C(header))(t), s.access.Certificate, time.Now())
+	if err != nil {
+		t.Fatal(err)
 	}
-	leaf.UnhandledCriticalExtensions = nil
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		t.Errorf("chain: %v", err)
+	if err := wire.VerifyJWS(key, signed); err != nil {
+		t.Fatal(err)
 	}
-	digest, signature := sha256.Sum256([]byte(parts[0]+"."+parts[1])), unb64(t, parts[2])
-	if len(signature) != 64 || !ecdsa.Verify(leaf.PublicKey.(*ecdsa.PublicKey), digest[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
-		t.Fatal("the signature of the request object is wrong")
-	}
-	r := decode(t, unb64(t, parts[1]))
-	hash := sha256.Sum256(leaf.Raw)
+	r := decode(t, unb64(t, strings.Split(signed, ".")[1]))
 	switch v.prefix {
 	case "x509_hash":
-		if r.ClientID != "x509_hash:"+b64(hash[:]) {
+		if r.ClientID != "x509_hash:"+wire.B64(wire.Digest(leaf.Raw)) {
 			t.Errorf("client_id %s", r.ClientID)
 		}
 	case "x509_san_dns":
@@ -288,9 +254,7 @@ func (r *request) thumbprint() []byte {
 	if r.ClientMetadata.JWKS == nil {
 		return nil
 	}
-	k := r.ClientMetadata.JWKS.Keys[0]
-	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + k["x"] + `","y":"` + k["y"] + `"}`))
-	return sum[:]
+	return wire.Thumbprint(wire.Must(wire.Key(jwk(r.ClientMetadata.JWKS.Keys[0]))))
 }
 
 // form is the response in the mode of the request.
@@ -316,29 +280,17 @@ func (r *request) formOf(t testing.TB, members map[string]any) url.Values {
 }
 
 // encrypt makes a JWE by ECDH-ES with random apu and apv, as the suite does.
-func encrypt(t testing.TB, key map[string]string, enc string, plaintext []byte, edit func(header map[string]any)) string {
+func encrypt(t testing.TB, key map[string]string, enc string, plaintext []byte, lie func(header object)) string {
 	t.Helper()
-	public := check(ecdh.P256().NewPublicKey(slices.Concat([]byte{4}, unb64(t, key["x"]), unb64(t, key["y"]))))(t)
-	ephemeral := check(ecdh.P256().GenerateKey(rand.Reader))(t)
-	point := ephemeral.PublicKey().Bytes()
-	apu, apv := []byte(rand.Text()), []byte(rand.Text())
-	header := map[string]any{
-		"alg": "ECDH-ES", "enc": enc, "kid": key["kid"], "cty": "json", "apu": b64(apu), "apv": b64(apv),
-		"epk": map[string]string{"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])},
+	header := object{"enc": enc, "cty": "json", "apu": wire.B64([]byte(rand.Text())), "apv": wire.B64([]byte(rand.Text()))}
+	return check(wire.Encrypt(plaintext, header, jwk(key), lie))(t)
+}
+
+// jwk is a key of the request as the JSON object that it was.
+func jwk(key map[string]string) object {
+	out := object{}
+	for name, value := range key {
+		out[name] = value
 	}
-	bits := map[string]int{"A128GCM": 128, "A256GCM": 256}[enc]
-	if edit != nil {
-		edit(header)
-	}
-	lengthy := func(b []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...) }
-	info := slices.Concat([]byte{0, 0, 0, 1}, check(ephemeral.ECDH(public))(t), lengthy([]byte(enc)), lengthy(apu), lengthy(apv),
-		binary.BigEndian.AppendUint32(nil, uint32(bits)))
-	derived := sha256.Sum256(info)
-	gcm := check(cipher.NewGCM(check(aes.NewCipher(derived[:bits/8]))(t)))(t)
-	iv := make([]byte, 12)
-	_, _ = rand.Read(iv)
-	protected := b64(check(json.Marshal(header))(t))
-	sealed := gcm.Seal(nil, iv, plaintext, []byte(protected))
-	at := len(sealed) - 16
-	return strings.Join([]string{protected, "", b64(iv), b64(sealed[:at]), b64(sealed[at:])}, ".")
+	return out
 }

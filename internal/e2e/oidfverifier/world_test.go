@@ -1,15 +1,14 @@
 // Package oidfverifier_test holds the verifier to what the OpenID Foundation's
 // conformance suite demands of one, and to the catalogue of attacks on
 // presentations, over real HTTPS against the real application. The wallet here
-// shares no code with the one it tests: requests, encryption, both credential
-// formats and CBOR are written once more, with the standard library alone.
+// shares no code with the one it tests: what it reads and writes is in package
+// wire.
 package oidfverifier_test
 
 import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,6 +33,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/internal/loopback"
 	"github.com/tegata-id/tegata/internal/session"
 )
@@ -141,7 +141,7 @@ func newSuite(t *testing.T, redis string) *suite {
 	s.strange = check(s.stranger.IssueSDJWTSigner(trusttest.LeafOptions{}))(t)
 	s.docSigner = check(s.iaca.IssueMdocSigner(trusttest.LeafOptions{}))(t)
 	s.statusSigner = check(s.ca.IssueStatusSigner(trusttest.LeafOptions{}))(t)
-	s.holder = check(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	s.holder = wire.NewKey()
 	s.serveLists()
 	s.configure(redis)
 	s.newClient(redis != "")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // verified returns the claims that the answer shows.
@@ -15,7 +17,7 @@ func (v *verifier) verified(answer object) (map[string]string, error) {
 	}
 	tokens, _ := answer["vp_token"].(object)
 	list, _ := tokens["my_credential"].([]any)
-	if !only(answer, members...) || len(answer) != len(members) || len(tokens) != 1 || len(list) != 1 || text(answer, "state") != text(v.params, "state") && !v.dcapi() {
+	if !only(answer, members...) || len(answer) != len(members) || len(tokens) != 1 || len(list) != 1 || wire.Text(answer, "state") != wire.Text(v.params, "state") && !v.dcapi() {
 		return nil, fmt.Errorf("answer %v", answer)
 	}
 	presentation, _ := list[0].(string)
@@ -35,7 +37,7 @@ func (v *verifier) verified(answer object) (map[string]string, error) {
 		return nil, err
 	}
 	cnf, _ := payload["cnf"].(object)
-	key, err := keyOf(cnf["jwk"])
+	key, err := wire.Key(cnf["jwk"])
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +45,14 @@ func (v *verifier) verified(answer object) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	aud := text(v.params, "client_id")
+	aud := wire.Text(v.params, "client_id")
 	if v.dcapi() {
 		aud = "origin:" + origin
 	}
-	hash := b64.EncodeToString(digest([]byte(strings.TrimSuffix(presentation, kb))))
+	hash := wire.Hash(strings.TrimSuffix(presentation, kb))
 	return shown, first(
-		verify(issuer, jwt), verify(key, kb), recent(k), want(text(k, "aud") == aud, "aud %v, want %s", k["aud"], aud),
-		want(text(k, "nonce") == text(v.params, "nonce"), "nonce %v", k["nonce"]), want(text(k, "sd_hash") == hash, "sd_hash %v", k["sd_hash"]),
+		wire.VerifyJWS(issuer, jwt), wire.VerifyJWS(key, kb), recent(k), want(wire.Text(k, "aud") == aud, "aud %v, want %s", k["aud"], aud),
+		want(wire.Text(k, "nonce") == wire.Text(v.params, "nonce"), "nonce %v", k["nonce"]), want(wire.Text(k, "sd_hash") == hash, "sd_hash %v", k["sd_hash"]),
 	)
 }
 
@@ -58,44 +60,44 @@ func (v *verifier) verified(answer object) (map[string]string, error) {
 func (v *verifier) transcript() []any {
 	var print any
 	if v.encrypted() {
-		print = thumbprint(&v.key.PublicKey)
+		print = wire.Thumbprint(&v.key.PublicKey)
 	}
-	nonce := text(v.params, "nonce")
+	nonce := wire.Text(v.params, "nonce")
 	if v.dcapi() {
-		return []any{nil, nil, []any{"OpenID4VPDCAPIHandover", digest(cbor([]any{origin, nonce, print}))}}
+		return []any{nil, nil, []any{"OpenID4VPDCAPIHandover", wire.Digest(wire.CBOR([]any{origin, nonce, print}))}}
 	}
-	response := text(v.params, "response_uri")
+	response := wire.Text(v.params, "response_uri")
 	if response == "" {
-		response = strings.TrimPrefix(text(v.params, "client_id"), "redirect_uri:")
+		response = strings.TrimPrefix(wire.Text(v.params, "client_id"), "redirect_uri:")
 	}
-	return []any{nil, nil, []any{"OpenID4VPHandover", digest(cbor([]any{text(v.params, "client_id"), nonce, print, response}))}}
+	return []any{nil, nil, []any{"OpenID4VPHandover", wire.Digest(wire.CBOR([]any{wire.Text(v.params, "client_id"), nonce, print, response}))}}
 }
 
 func (v *verifier) verifiedMdoc(presentation string) (map[string]string, error) {
-	raw, err := b64.DecodeString(presentation)
+	raw, err := wire.UnB64(presentation)
 	if err != nil {
 		return nil, err
 	}
-	read, err := readCBOR(raw)
+	read, err := wire.ReadCBOR(raw)
 	if err != nil {
 		return nil, err
 	}
-	response, _ := read.(pairs)
-	documents, _ := response.get("documents").([]any)
-	if response.get("version") != "1.0" || response.get("status") != 0 || len(documents) != 1 {
+	response, _ := read.(wire.Pairs)
+	documents, _ := response.Get("documents").([]any)
+	if response.Get("version") != "1.0" || response.Get("status") != 0 || len(documents) != 1 {
 		return nil, fmt.Errorf("device response %v", response)
 	}
-	document, _ := documents[0].(pairs)
-	issuerSigned, _ := document.get("issuerSigned").(pairs)
-	deviceSigned, _ := document.get("deviceSigned").(pairs)
-	spaces, err := embedded(deviceSigned.get("nameSpaces"))
+	document, _ := documents[0].(wire.Pairs)
+	issuerSigned, _ := document.Get("issuerSigned").(wire.Pairs)
+	deviceSigned, _ := document.Get("deviceSigned").(wire.Pairs)
+	spaces, err := wire.Embedded(deviceSigned.Get("nameSpaces"))
 	if err != nil {
 		return nil, err
 	}
-	auth, _ := deviceSigned.get("deviceAuth").(pairs)
-	sign1, _ := auth.get("deviceSignature").([]any)
-	issuerAuth, _ := issuerSigned.get("issuerAuth").([]any)
-	if document.get("docType") != doctype || len(spaces.(pairs)) != 0 || len(sign1) != 4 || sign1[2] != nil || len(issuerAuth) != 4 {
+	auth, _ := deviceSigned.Get("deviceAuth").(wire.Pairs)
+	sign1, _ := auth.Get("deviceSignature").([]any)
+	issuerAuth, _ := issuerSigned.Get("issuerAuth").([]any)
+	if document.Get("docType") != doctype || len(spaces.(wire.Pairs)) != 0 || len(sign1) != 4 || sign1[2] != nil || len(issuerAuth) != 4 {
 		return nil, fmt.Errorf("document %v", document)
 	}
 	key, digests, err := deviceKey(issuerAuth[2])
@@ -104,53 +106,53 @@ func (v *verifier) verifiedMdoc(presentation string) (map[string]string, error) 
 	}
 	protected, _ := sign1[0].([]byte)
 	signature, _ := sign1[3].([]byte)
-	authentication := embed([]any{"DeviceAuthentication", v.transcript(), doctype, embed(pairs{})})
-	if err := verifyRaw(key, cbor([]any{"Signature1", protected, []byte{}, []byte(authentication)}), signature); err != nil {
+	authentication := wire.Embed([]any{"DeviceAuthentication", v.transcript(), doctype, wire.Embed(wire.Pairs{})})
+	if err := wire.VerifyRaw(key, wire.Signed(protected, authentication), signature); err != nil {
 		return nil, err
 	}
-	return elements(issuerSigned.get("nameSpaces"), digests)
+	return elements(issuerSigned.Get("nameSpaces"), digests)
 }
 
 // deviceKey reads the mobile security object in a payload.
-func deviceKey(payload any) (*ecdsa.PublicKey, pairs, error) {
+func deviceKey(payload any) (*ecdsa.PublicKey, wire.Pairs, error) {
 	raw, _ := payload.([]byte)
-	outer, err := readCBOR(raw)
+	outer, err := wire.ReadCBOR(raw)
 	if err != nil {
 		return nil, nil, err
 	}
-	inner, err := embedded(outer)
+	inner, err := wire.Embedded(outer)
 	if err != nil {
 		return nil, nil, err
 	}
-	mso, _ := inner.(pairs)
-	info, _ := mso.get("deviceKeyInfo").(pairs)
-	cose, _ := info.get("deviceKey").(pairs)
-	x, _ := cose.get(-2).([]byte)
-	y, _ := cose.get(-3).([]byte)
-	key, err := keyOf(object{"kty": "EC", "crv": "P-256", "x": b64.EncodeToString(x), "y": b64.EncodeToString(y)})
-	all, _ := mso.get("valueDigests").(pairs)
-	digests, _ := all.get(namespace).(pairs)
+	mso, _ := inner.(wire.Pairs)
+	info, _ := mso.Get("deviceKeyInfo").(wire.Pairs)
+	cose, _ := info.Get("deviceKey").(wire.Pairs)
+	x, _ := cose.Get(-2).([]byte)
+	y, _ := cose.Get(-3).([]byte)
+	key, err := wire.Key(object{"kty": "EC", "crv": "P-256", "x": wire.B64(x), "y": wire.B64(y)})
+	all, _ := mso.Get("valueDigests").(wire.Pairs)
+	digests, _ := all.Get(namespace).(wire.Pairs)
 	return key, digests, err
 }
 
 // elements returns what is shown, if it is what was signed.
-func elements(spaces any, digests pairs) (map[string]string, error) {
+func elements(spaces any, digests wire.Pairs) (map[string]string, error) {
 	out := map[string]string{}
-	table, _ := spaces.(pairs)
-	items, _ := table.get(namespace).([]any)
+	table, _ := spaces.(wire.Pairs)
+	items, _ := table.Get(namespace).([]any)
 	for _, item := range items {
-		read, err := embedded(item)
+		read, err := wire.Embedded(item)
 		if err != nil {
 			return nil, err
 		}
-		element, _ := read.(pairs)
-		tag, _ := item.(tagged)
-		sum, _ := digests.get(element.get("digestID")).([]byte)
-		if string(digest(cbor(tag))) != string(sum) {
+		element, _ := read.(wire.Pairs)
+		tag, _ := item.(wire.Tagged)
+		sum, _ := digests.Get(element.Get("digestID")).([]byte)
+		if string(wire.Digest(wire.CBOR(tag))) != string(sum) {
 			return nil, errors.New("an element is not what was signed")
 		}
-		name, _ := element.get("elementIdentifier").(string)
-		out[name], _ = element.get("elementValue").(string)
+		name, _ := element.Get("elementIdentifier").(string)
+		out[name], _ = element.Get("elementValue").(string)
 	}
 	return out, nil
 }

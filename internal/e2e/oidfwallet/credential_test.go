@@ -3,8 +3,9 @@ package oidfwallet_test
 import (
 	"crypto/ecdsa"
 	"crypto/rand"
-	"encoding/json"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // claims are what everybody here is called.
@@ -16,42 +17,35 @@ func (p *peer) issueSDJWT(holder *ecdsa.PublicKey, edit func(object)) string {
 	var digests []any
 	disclosures := ""
 	for _, c := range claims {
-		d := b64.EncodeToString(fine(json.Marshal([]string{rand.Text(), c[0], c[1]})))
-		digests = append([]any{b64.EncodeToString(digest([]byte(d)))}, digests...)
+		d := wire.Disclosure(rand.Text(), c[0], c[1])
+		digests = append([]any{wire.Hash(d)}, digests...)
 		disclosures += d + "~"
 	}
 	now := time.Now().Truncate(time.Hour)
 	payload := object{
 		"iss": p.id, "vct": vct, "iat": now.Unix(), "exp": now.Add(14 * 24 * time.Hour).Unix(), "_sd_alg": "sha-256", "_sd": digests,
-		"cnf": object{"jwk": jwkOf(holder)},
+		"cnf": object{"jwk": wire.JWK(holder)},
 	}
 	if edit != nil {
 		edit(payload)
 	}
-	return sign(p.sd.Signer, object{"typ": "dc+sd-jwt", "x5c": x5c(p.sd)}, payload) + "~" + disclosures
+	return wire.Sign(p.sd.Signer, object{"typ": "dc+sd-jwt", "x5c": wire.X5C(p.sd.Chain)}, payload) + "~" + disclosures
 }
-
-func tdate(at time.Time) tagged { return tagged{0, at.UTC().Format("2006-01-02T15:04:05Z")} }
 
 // issueMdoc returns an IssuerSigned structure in base64url.
 func (p *peer) issueMdoc(holder *ecdsa.PublicKey) string {
 	var items []any
-	var digests pairs
+	var digests wire.Pairs
 	for i, c := range claims {
-		random := make([]byte, 32)
-		_, _ = rand.Read(random)
-		item := embed(pairs{{"digestID", i}, {"random", random}, {"elementIdentifier", c[0]}, {"elementValue", c[1]}})
-		items, digests = append(items, item), append(digests, [2]any{i, digest(item)})
+		item := wire.Embed(wire.Item(i, c[0], c[1]))
+		items, digests = append(items, item), append(digests, [2]any{i, wire.Digest(item)})
 	}
-	point := fine(holder.Bytes())
 	now := time.Now().Truncate(time.Hour)
-	mso := embed(pairs{
-		{"version", "1.0"}, {"digestAlgorithm", "SHA-256"}, {"docType", doctype}, {"valueDigests", pairs{{namespace, digests}}},
-		{"deviceKeyInfo", pairs{{"deviceKey", pairs{{1, 2}, {-1, 1}, {-2, point[1:33]}, {-3, point[33:]}}}}},
-		{"validityInfo", pairs{{"signed", tdate(now)}, {"validFrom", tdate(now)}, {"validUntil", tdate(now.Add(14 * 24 * time.Hour))}}},
+	mso := wire.Embed(wire.Pairs{
+		{"version", "1.0"}, {"digestAlgorithm", "SHA-256"}, {"docType", doctype}, {"valueDigests", wire.Pairs{{namespace, digests}}},
+		{"deviceKeyInfo", wire.Pairs{{"deviceKey", wire.COSEKey(holder)}}},
+		{"validityInfo", wire.Pairs{{"signed", wire.TDate(now)}, {"validFrom", wire.TDate(now)}, {"validUntil", wire.TDate(now.Add(14 * 24 * time.Hour))}}},
 	})
-	protected := cbor(pairs{{1, -7}})
-	signature := signRaw(p.doc.Signer, cbor([]any{"Signature1", protected, []byte{}, []byte(mso)}))
-	auth := []any{protected, pairs{{33, p.doc.Chain[0].Raw}}, []byte(mso), signature}
-	return b64.EncodeToString(cbor(pairs{{"nameSpaces", pairs{{namespace, items}}}, {"issuerAuth", auth}}))
+	auth := wire.Sign1(p.doc.Signer, wire.Pairs{{1, -7}}, wire.Pairs{{33, p.doc.Chain[0].Raw}}, mso, []byte(mso), nil)
+	return wire.B64(wire.CBOR(wire.Pairs{{"nameSpaces", wire.Pairs{{namespace, items}}}, {"issuerAuth", auth}}))
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 // client holds the wallet to attestation-based client authentication.
@@ -26,7 +28,7 @@ func (s *issuer) client(r *http.Request) error {
 		return fmt.Errorf("client attestation: %w", err)
 	}
 	cnf, _ := a["cnf"].(object)
-	instance, err := keyOf(cnf["jwk"])
+	instance, err := wire.Key(cnf["jwk"])
 	if err != nil {
 		return err
 	}
@@ -35,19 +37,19 @@ func (s *issuer) client(r *http.Request) error {
 		return err
 	}
 	exp, _ := a["exp"].(float64)
-	id, now := text(a, "sub"), float64(time.Now().Unix())
-	fresh := !s.seen[text(p, "jti")]
-	s.seen[text(p, "jti")] = true
+	id, now := wire.Text(a, "sub"), float64(time.Now().Unix())
+	fresh := !s.seen[wire.Text(p, "jti")]
+	s.seen[wire.Text(p, "jti")] = true
 	return first(
-		verify(key, attested[0]), verify(instance, pop[0]),
-		want(text(a, "iss") == providerURL, "iss of the attestation is %v", a["iss"]),
+		wire.VerifyJWS(key, attested[0]), wire.VerifyJWS(instance, pop[0]),
+		want(wire.Text(a, "iss") == providerURL, "iss of the attestation is %v", a["iss"]),
 		want(id == clientID && r.PostForm.Get("client_id") == id, "client_id %q, sub %q", r.PostForm.Get("client_id"), id),
 		want(exp > now && exp < now+24*3600, "the attestation expires at %v", a["exp"]),
-		want(p["iss"] == nil || text(p, "iss") == id, "iss of the proof is %v", p["iss"]),
-		want(text(p, "aud") == s.id, "aud of the proof is %v", p["aud"]),
-		want(text(p, "jti") != "" && fresh, "jti of the proof is missing or old"),
+		want(p["iss"] == nil || wire.Text(p, "iss") == id, "iss of the proof is %v", p["iss"]),
+		want(wire.Text(p, "aud") == s.id, "aud of the proof is %v", p["aud"]),
+		want(wire.Text(p, "jti") != "" && fresh, "jti of the proof is missing or old"),
 		recent(p),
-		want(!s.challenges || s.challenge != "" && text(p, "challenge") == s.challenge, "challenge of the proof is %v, want %q", p["challenge"], s.challenge),
+		want(!s.challenges || s.challenge != "" && wire.Text(p, "challenge") == s.challenge, "challenge of the proof is %v, want %q", p["challenge"], s.challenge),
 	)
 }
 
@@ -68,24 +70,24 @@ func (s *issuer) dpop(rw http.ResponseWriter, r *http.Request, token string) (ag
 	if err != nil {
 		return false, err
 	}
-	key, err := keyOf(header["jwk"])
+	key, err := wire.Key(header["jwk"])
 	if err != nil {
 		return false, err
 	}
-	print := b64.EncodeToString(thumbprint(key))
+	print := wire.B64(wire.Thumbprint(key))
 	if s.dpopKey == "" {
 		s.dpopKey = print
 	}
 	ath := ""
 	if token != "" {
-		ath = b64.EncodeToString(digest([]byte(token)))
+		ath = wire.Hash(token)
 	}
-	fresh := !s.seen[text(p, "jti")]
-	s.seen[text(p, "jti")] = true
+	fresh := !s.seen[wire.Text(p, "jti")]
+	s.seen[wire.Text(p, "jti")] = true
 	if err := first(
-		verify(key, proof[0]), recent(p),
-		want(text(p, "htm") == r.Method && text(p, "htu") == s.base+r.URL.Path, "DPoP proof for %v %v", p["htm"], p["htu"]),
-		want(text(p, "ath") == ath, "ath is %v", p["ath"]), want(fresh, "a DPoP proof came twice"),
+		wire.VerifyJWS(key, proof[0]), recent(p),
+		want(wire.Text(p, "htm") == r.Method && wire.Text(p, "htu") == s.base+r.URL.Path, "DPoP proof for %v %v", p["htm"], p["htu"]),
+		want(wire.Text(p, "ath") == ath, "ath is %v", p["ath"]), want(fresh, "a DPoP proof came twice"),
 		want(print == s.dpopKey, "another DPoP key"),
 	); err != nil || s.noNonces {
 		return false, err
@@ -94,7 +96,7 @@ func (s *issuer) dpop(rw http.ResponseWriter, r *http.Request, token string) (ag
 	if token == "" {
 		place = "server"
 	}
-	if s.nonces[place] == "" || text(p, "nonce") != s.nonces[place] {
+	if s.nonces[place] == "" || wire.Text(p, "nonce") != s.nonces[place] {
 		err = want(s.nonces[place] == "", "DPoP nonce %v, want %q", p["nonce"], s.nonces[place])
 		s.nonces[place] = rand.Text()
 		rw.Header().Set("DPoP-Nonce", s.nonces[place])
@@ -124,13 +126,13 @@ func (s *issuer) proofKeys(request object) ([]*ecdsa.PublicKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := keyOf(header["jwk"])
+		key, err := wire.Key(header["jwk"])
 		if err != nil {
 			return nil, err
 		}
 		if err := first(
-			verify(key, proof), recent(p), want(header["kid"] == nil && header["x5c"] == nil, "header %v", header),
-			want(text(p, "aud") == s.id, "aud of the proof is %v", p["aud"]), want(text(p, "nonce") == s.cNonce, "nonce of the proof is %v", p["nonce"]),
+			wire.VerifyJWS(key, proof), recent(p), want(header["kid"] == nil && header["x5c"] == nil, "header %v", header),
+			want(wire.Text(p, "aud") == s.id, "aud of the proof is %v", p["aud"]), want(wire.Text(p, "nonce") == s.cNonce, "nonce of the proof is %v", p["nonce"]),
 		); err != nil {
 			return nil, err
 		}
@@ -166,7 +168,7 @@ func (s *issuer) attested(item any, expires bool) ([]*ecdsa.PublicKey, error) {
 	list, _ := a["attested_keys"].([]any)
 	var out []*ecdsa.PublicKey
 	for _, jwk := range list {
-		key, err := keyOf(jwk)
+		key, err := wire.Key(jwk)
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +176,7 @@ func (s *issuer) attested(item any, expires bool) ([]*ecdsa.PublicKey, error) {
 	}
 	now := float64(time.Now().Unix())
 	return out, first(
-		verify(signer, jws), want(len(out) > 0, "no attested keys"), want(iat > 0 && iat < now+60, "iat %v", a["iat"]),
-		want(hasExp && exp > now || !expires && !hasExp, "exp %v", a["exp"]), want(text(a, "nonce") == s.cNonce, "nonce %v", a["nonce"]),
+		wire.VerifyJWS(signer, jws), want(len(out) > 0, "no attested keys"), want(iat > 0 && iat < now+60, "iat %v", a["iat"]),
+		want(hasExp && exp > now || !expires && !hasExp, "exp %v", a["exp"]), want(wire.Text(a, "nonce") == s.cNonce, "nonce %v", a["nonce"]),
 	)
 }

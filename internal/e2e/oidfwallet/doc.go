@@ -4,6 +4,6 @@
 // suite's plans for wallets, oid4vci-1_0-wallet-test-plan (TestIssuance, TestHAIP,
 // TestFAPI) and oid4vp-1final-wallet-test-plan (TestPresentation,
 // TestNegPresentation), and demand what those demand. The peers share no code with
-// the wallet: JWS, JWE, SD-JWT, CBOR and mdocs are read and written here. The
+// the wallet: what they read and write is in package wire. The
 // wallet's attestations are those of our wallet provider.
 package oidfwallet

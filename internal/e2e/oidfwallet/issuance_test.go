@@ -7,6 +7,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
 
@@ -50,7 +51,7 @@ func (s *issuer) accepted() *holder.Wallet {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		raw, _ := b64.DecodeString(print)
+		raw, _ := wire.UnB64(print)
 		if !s.identities[string(raw)] {
 			s.t.Error("a credential is held with a key that it was not issued to")
 		}

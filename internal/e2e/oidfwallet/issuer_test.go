@@ -3,7 +3,6 @@ package oidfwallet_test
 import (
 	"crypto/ecdsa"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
@@ -77,7 +77,7 @@ type issuer struct {
 func newIssuer(t *testing.T, v variant) *issuer {
 	t.Helper()
 	s := &issuer{
-		variant: v, encryption: newKey(), token: rand.Text(), answer: map[string]http.HandlerFunc{},
+		variant: v, encryption: wire.NewKey(), token: rand.Text(), answer: map[string]http.HandlerFunc{},
 		nonces: map[string]string{}, seen: map[string]bool{}, identities: map[string]bool{},
 	}
 	mux := http.NewServeMux()
@@ -110,7 +110,7 @@ func newIssuer(t *testing.T, v variant) *issuer {
 func write(rw http.ResponseWriter, status int, v any) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(status)
-	_, _ = rw.Write(fine(json.Marshal(v)))
+	_, _ = rw.Write(wire.JSON(v))
 }
 
 // demand reports what the wallet should not have done and refuses it.
@@ -152,7 +152,7 @@ func (s *issuer) link() string {
 	if s.byReference {
 		return withQuery("haip-vci://", url.Values{"credential_offer_uri": {s.id + "offer"}})
 	}
-	return withQuery("openid-credential-offer://", url.Values{"credential_offer": {string(fine(json.Marshal(s.offer())))}})
+	return withQuery("openid-credential-offer://", url.Values{"credential_offer": {string(wire.JSON(s.offer()))}})
 }
 
 // offered lets a wallet accept the offer, or begin without one.
@@ -223,7 +223,7 @@ func (s *issuer) giveToken(rw http.ResponseWriter, r *http.Request) {
 	if s.preAuthorized {
 		err = want(f.Get("pre-authorized_code") == "pre" && f.Get("tx_code") == txCode, "token request %v", f)
 	} else {
-		challenge := b64.EncodeToString(digest([]byte(f.Get("code_verifier"))))
+		challenge := wire.Hash(f.Get("code_verifier"))
 		err = first(want(f.Get("grant_type") == "authorization_code" && f.Get("code") == "the-code" && f.Get("redirect_uri") == redirectURI, "token request %v", f),
 			want(challenge == s.pushed.Get("code_challenge"), "the code_verifier is wrong"),
 			want(!s.pushed.Has("dpop_jkt") || s.pushed.Get("dpop_jkt") == s.dpopKey, "dpop_jkt is of another key"))
@@ -274,8 +274,8 @@ func (s *issuer) resource(rw http.ResponseWriter, r *http.Request, encrypted boo
 		return nil, false
 	}
 	if encrypted {
-		header, plain, err := decrypt(string(body), s.encryption)
-		if !s.demand(rw, "invalid_encryption_parameters", first(err, want(text(header, "kid") == "enc", "kid %v", header["kid"]))) {
+		header, plain, err := wire.Decrypt(string(body), s.encryption)
+		if !s.demand(rw, "invalid_encryption_parameters", first(err, want(wire.Text(header, "kid") == "enc", "kid %v", header["kid"]))) {
 			return nil, false
 		}
 		body = plain
@@ -298,7 +298,7 @@ func (s *issuer) credential(rw http.ResponseWriter, r *http.Request) {
 	}
 	keys, err := s.proofKeys(request)
 	if !s.demand(rw, "invalid_credential_request", first(err,
-		want(text(request, name) == value, "%s is %v", name, request[name]),
+		want(wire.Text(request, name) == value, "%s is %v", name, request[name]),
 		want(only(request, name, "proofs", "credential_response_encryption"), "request %v", request),
 	)) {
 		return
@@ -307,10 +307,10 @@ func (s *issuer) credential(rw http.ResponseWriter, r *http.Request) {
 	var issued []any
 	for n, key := range slices.Backward(keys) { // in the reverse order
 		s.requested++
-		if s.identities[string(thumbprint(key))] {
+		if s.identities[string(wire.Thumbprint(key))] {
 			s.t.Error("the wallet: the same key twice")
 		}
-		s.identities[string(thumbprint(key))] = true
+		s.identities[string(wire.Thumbprint(key))] = true
 		raw := ""
 		if s.mdoc {
 			raw = s.issueMdoc(key)
@@ -328,7 +328,7 @@ func (s *issuer) credential(rw http.ResponseWriter, r *http.Request) {
 		s.editAnswer(answer)
 	}
 	if s.deferred {
-		s.waiting = fine(json.Marshal(answer))
+		s.waiting = wire.JSON(answer)
 		s.reply(rw, 202, request, object{"transaction_id": "the-transaction", "interval": 1})
 		return
 	}
@@ -338,7 +338,7 @@ func (s *issuer) credential(rw http.ResponseWriter, r *http.Request) {
 // poll makes the wallet come twice.
 func (s *issuer) poll(rw http.ResponseWriter, r *http.Request) {
 	request, ok := s.resource(rw, r, s.encrypted)
-	if !ok || !s.demand(rw, "invalid_transaction_id", want(text(request, "transaction_id") == "the-transaction", "request %v", request)) {
+	if !ok || !s.demand(rw, "invalid_transaction_id", want(wire.Text(request, "transaction_id") == "the-transaction", "request %v", request)) {
 		return
 	}
 	s.polls++
@@ -346,7 +346,7 @@ func (s *issuer) poll(rw http.ResponseWriter, r *http.Request) {
 		s.reply(rw, 202, request, object{"transaction_id": "the-transaction", "interval": 1})
 		return
 	}
-	s.reply(rw, 200, request, fine(parse(s.waiting)))
+	s.reply(rw, 200, request, wire.Must(parse(s.waiting)))
 }
 
 // reply encrypts the answer if that was asked for.
@@ -357,8 +357,8 @@ func (s *issuer) reply(rw http.ResponseWriter, status int, request, answer objec
 		return
 	}
 	jwk, _ := parameters["jwk"].(object)
-	jwe, err := encrypt(fine(json.Marshal(answer)), jwk, text(parameters, "enc"))
-	if !s.demand(rw, "invalid_encryption_parameters", first(err, want(text(jwk, "alg") == "ECDH-ES", "key %v", jwk))) {
+	jwe, err := wire.Encrypt(wire.JSON(answer), object{"enc": wire.Text(parameters, "enc")}, jwk, nil)
+	if !s.demand(rw, "invalid_encryption_parameters", first(err, want(wire.Text(jwk, "alg") == "ECDH-ES", "key %v", jwk))) {
 		return
 	}
 	rw.Header().Set("Content-Type", "application/jwt")
@@ -368,9 +368,9 @@ func (s *issuer) reply(rw http.ResponseWriter, status int, request, answer objec
 
 func (s *issuer) notification(rw http.ResponseWriter, r *http.Request) {
 	request, ok := s.resource(rw, r, false)
-	if !ok || !s.demand(rw, "invalid_notification_request", want(text(request, "notification_id") == "the-notification", "request %v", request)) {
+	if !ok || !s.demand(rw, "invalid_notification_request", want(wire.Text(request, "notification_id") == "the-notification", "request %v", request)) {
 		return
 	}
-	s.events = append(s.events, text(request, "event"))
+	s.events = append(s.events, wire.Text(request, "event"))
 	rw.WriteHeader(http.StatusNoContent)
 }

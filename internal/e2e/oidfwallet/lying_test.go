@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
@@ -62,7 +63,7 @@ func TestNegLyingIssuer(t *testing.T) {
 		"VCI-AZ-09 no iss":                  {edit: server("authorization_response_iss_parameter_supported", false), last: afterServer},
 		"FAPI-06 token for whoever has it":  {edit: func(s *issuer) { s.editToken = func(o object) { o["token_type"] = "Bearer" } }, last: "POST token"},
 		"EU-W-03 other vct":                 {edit: payload("vct", "urn:other"), last: afterCredential, failed: true, want: holder.ErrCredential},
-		"EU-W-03 other key":                 {edit: payload("cnf", object{"jwk": jwkOf(&newKey().PublicKey)}), last: afterCredential, failed: true, want: holder.ErrCredential},
+		"EU-W-03 other key":                 {edit: payload("cnf", object{"jwk": wire.JWK(&wire.NewKey().PublicKey)}), last: afterCredential, failed: true, want: holder.ErrCredential},
 		"HAIP-30 no key":                    {edit: payload("cnf", nil), last: afterCredential, failed: true, want: holder.ErrCredential},
 		"EU-W-03 expired":                   {edit: payload("exp", 1700000000), last: afterCredential, failed: true, want: holder.ErrCredential},
 		"EU-W-03 claims of one copy differ": {edit: func(s *issuer) { s.editSDJWT = func(n int, p object) { p["n"] = n } }, last: afterCredential, failed: true, want: holder.ErrCredential},

@@ -3,6 +3,8 @@ package oidfwallet_test
 import (
 	"net/http"
 	"strings"
+
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 )
 
 func (s *issuer) metadata(rw http.ResponseWriter, _ *http.Request) {
@@ -28,7 +30,7 @@ func (s *issuer) metadata(rw http.ResponseWriter, _ *http.Request) {
 		"unknown_parameter":                   object{"a": 1},
 	}
 	if s.encrypted {
-		jwk := jwkOf(&s.encryption.PublicKey)
+		jwk := wire.JWK(&s.encryption.PublicKey)
 		jwk["kid"], jwk["use"], jwk["alg"] = "enc", "enc", "ECDH-ES"
 		m["credential_request_encryption"] = object{
 			"jwks": object{"keys": []any{jwk}}, "enc_values_supported": []string{"A128GCM", "A256GCM"}, "encryption_required": true,

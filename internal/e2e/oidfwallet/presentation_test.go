@@ -2,13 +2,13 @@ package oidfwallet_test
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
 
@@ -62,7 +62,7 @@ func TestPresentation(t *testing.T) {
 						return jws
 					}
 					done = true
-					return spoil(jws)
+					return wire.Spoil(jws)
 				}
 			},
 		},
@@ -99,7 +99,7 @@ func TestPresentation(t *testing.T) {
 
 // alternate is everything that a verifier may do otherwise.
 func alternate(v *verifier) {
-	v.params["nonce"] = b64.EncodeToString(digest([]byte(rand.Text())))
+	v.params["nonce"] = wire.Hash(rand.Text())
 	v.params["random_parameter"] = rand.Text()
 	delete(v.params["client_metadata"].(object)["jwks"].(object)["keys"].([]any)[0].(object), "use")
 	v.reordered = true
@@ -136,7 +136,7 @@ func TestNegPresentation(t *testing.T) {
 		},
 		"invalid-request-object-signature": {
 			applies: func(m mode) bool { return signed(m) || m.method == "request_uri_multisigned" },
-			edit:    func(v *verifier) { v.object = spoil },
+			edit:    func(v *verifier) { v.object = wire.Spoil },
 		},
 		"mismatched-client-id": {
 			applies: func(m mode) bool { return signed(m) && redirected(m) },
@@ -153,14 +153,14 @@ func TestNegPresentation(t *testing.T) {
 		"invalid-client-id-prefix": {
 			applies: signed,
 			edit: func(v *verifier) {
-				v.params["client_id"] = "invalid_prefix:" + text(v.params, "client_id")
-				v.linkID = text(v.params, "client_id")
+				v.params["client_id"] = "invalid_prefix:" + wire.Text(v.params, "client_id")
+				v.linkID = wire.Text(v.params, "client_id")
 			},
 		},
 		"unknown-transaction-data-type": {
 			edit: func(v *verifier) {
-				data := fine(json.Marshal(object{"type": "urn:unknown", "credential_ids": []string{"my_credential"}}))
-				v.params["transaction_data"] = []string{b64.EncodeToString(data)}
+				data := wire.JSON(object{"type": "urn:unknown", "credential_ids": []string{"my_credential"}})
+				v.params["transaction_data"] = []string{wire.B64(data)}
 			}, code: "invalid_transaction_data",
 		},
 		"required-non-matching-credential": {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/keys"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
@@ -80,7 +81,7 @@ type verifier struct {
 
 func newVerifier(t *testing.T, m mode) *verifier {
 	t.Helper()
-	v := &verifier{mode: m, key: newKey()}
+	v := &verifier{mode: m, key: wire.NewKey()}
 	mux := http.NewServeMux()
 	mux.HandleFunc(alias+"request", v.giveRequest)
 	mux.HandleFunc("POST "+alias+"response", v.take)
@@ -93,7 +94,7 @@ func newVerifier(t *testing.T, m mode) *verifier {
 			t.Fatal(err)
 		}
 	}
-	jwk := jwkOf(&v.key.PublicKey)
+	jwk := wire.JWK(&v.key.PublicKey)
 	jwk["kid"], jwk["use"], jwk["alg"] = "k1", "enc", "ECDH-ES"
 	v.params = object{
 		"response_type": "vp_token", "response_mode": m.response, "nonce": rand.Text(),
@@ -113,7 +114,7 @@ func newVerifier(t *testing.T, m mode) *verifier {
 // identify says who asks.
 func (v *verifier) identify() {
 	response := v.id + "response"
-	hash := "x509_hash:" + b64.EncodeToString(digest(v.signer.Chain[0].Raw))
+	hash := "x509_hash:" + wire.B64(wire.Digest(v.signer.Chain[0].Raw))
 	switch {
 	case v.dcapi() && v.prefix == "web-origin":
 	case v.dcapi():
@@ -131,7 +132,7 @@ func (v *verifier) identify() {
 	if v.method == "request_uri_signed" && !v.dcapi() {
 		v.params["aud"] = "https://self-issued.me/v2"
 	}
-	v.linkID = text(v.params, "client_id")
+	v.linkID = wire.Text(v.params, "client_id")
 }
 
 // query asks for claims of the credential in the format.
@@ -163,7 +164,7 @@ func (v *verifier) valued(name, value string) object {
 
 // held is a credential as the wallet would have received it.
 func (v *verifier) held(mdoc bool) *holder.Held {
-	key := newKey()
+	key := wire.NewKey()
 	all := credentials.Object{}
 	for _, c := range claims {
 		all[c[0]] = credentials.Text(c[1])
@@ -184,7 +185,7 @@ func (v *verifier) held(mdoc bool) *holder.Held {
 
 // signed returns the request object.
 func (v *verifier) signed() string {
-	jws := sign(v.signer.Signer, object{"typ": "oauth-authz-req+jwt", "x5c": x5c(v.signer)}, v.params)
+	jws := wire.Sign(v.signer.Signer, object{"typ": "oauth-authz-req+jwt", "x5c": wire.X5C(v.signer.Chain)}, v.params)
 	if v.object != nil {
 		return v.object(jws)
 	}
@@ -229,7 +230,7 @@ func (v *verifier) link() string {
 		for name, value := range v.params {
 			s, ok := value.(string)
 			if !ok {
-				s = string(fine(json.Marshal(value)))
+				s = string(wire.JSON(value))
 			}
 			q.Set(name, s)
 		}
@@ -258,14 +259,14 @@ func (v *verifier) dcapiRequest() (string, json.RawMessage) {
 		protocol, data = "openid4vp-v1-signed", object{"request": v.signed()}
 	case "request_uri_multisigned":
 		protocol = "openid4vp-v1-multisigned"
-		payload := b64.EncodeToString(fine(json.Marshal(v.params)))
+		payload := wire.B64(wire.JSON(v.params))
 		var signatures []any
 		for _, signer := range []*keys.Key{v.rest, v.signer} {
-			protected := b64.EncodeToString(fine(json.Marshal(object{
-				"alg": "ES256", "typ": "oauth-authz-req+jwt", "x5c": x5c(signer),
-				"client_id": "x509_hash:" + b64.EncodeToString(digest(signer.Chain[0].Raw)),
-			})))
-			jws := protected + "." + payload + "." + b64.EncodeToString(signRaw(signer.Signer, []byte(protected+"."+payload)))
+			protected := wire.B64(wire.JSON(object{
+				"alg": "ES256", "typ": "oauth-authz-req+jwt", "x5c": wire.X5C(signer.Chain),
+				"client_id": "x509_hash:" + wire.B64(wire.Digest(signer.Chain[0].Raw)),
+			}))
+			jws := protected + "." + payload + "." + wire.B64(wire.SignRaw(signer.Signer, []byte(protected+"."+payload)))
 			if v.object != nil {
 				jws = v.object(jws)
 			}
@@ -275,7 +276,7 @@ func (v *verifier) dcapiRequest() (string, json.RawMessage) {
 	default:
 		data = v.params
 	}
-	return protocol, fine(json.Marshal(data))
+	return protocol, wire.JSON(data)
 }
 
 // present has the wallet answer, and returns the parameters of the answer, nil if
@@ -318,13 +319,13 @@ func (v *verifier) open(answer object) object {
 		v.t.Errorf("the wallet: answer %v is not encrypted", answer)
 		return nil
 	}
-	header, plain, err := decrypt(text(answer, "response"), v.key)
+	header, plain, err := wire.Decrypt(wire.Text(answer, "response"), v.key)
 	if err != nil {
 		v.t.Errorf("the wallet: %v", err)
 		return nil
 	}
-	enc := text(header, "enc")
-	if text(header, "alg") != "ECDH-ES" || enc != "A128GCM" && enc != "A256GCM" || text(header, "kid") != "k1" || header["cty"] != nil && header["cty"] != "json" {
+	enc := wire.Text(header, "enc")
+	if wire.Text(header, "alg") != "ECDH-ES" || enc != "A128GCM" && enc != "A256GCM" || wire.Text(header, "kid") != "k1" || header["cty"] != nil && header["cty"] != "json" {
 		v.t.Errorf("the wallet: header %v", header)
 	}
 	opened, err := parse(plain)

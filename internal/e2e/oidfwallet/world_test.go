@@ -22,6 +22,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/e2e/wire"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/session"
@@ -51,30 +52,30 @@ type authority struct {
 var newAuthority = sync.OnceValue(func() *authority {
 	start := time.Now().Add(-48 * time.Hour).Truncate(time.Second)
 	a := &authority{
-		ca:   fine(trusttest.NewCA(trusttest.CAOptions{NotBefore: start})),
-		iaca: fine(trusttest.NewCA(trusttest.CAOptions{NotBefore: start, Profile: trusttest.IACA})),
+		ca:   wire.Must(trusttest.NewCA(trusttest.CAOptions{NotBefore: start})),
+		iaca: wire.Must(trusttest.NewCA(trusttest.CAOptions{NotBefore: start, Profile: trusttest.IACA})),
 	}
-	a.tls = fine(a.ca.IssueTLS(trusttest.LeafOptions{}))
-	a.sd = fine(a.ca.IssueSDJWTSigner(trusttest.LeafOptions{}))
-	a.doc = fine(a.iaca.IssueMdocSigner(trusttest.LeafOptions{}))
-	a.attester = fine(a.ca.IssueWalletProvider(trusttest.LeafOptions{}))
-	a.access = fine(a.ca.IssueVerifierAccess(trusttest.LeafOptions{DNSNames: []string{"localhost"}}))
-	a.rest = fine(a.ca.IssueVerifierAccess(trusttest.LeafOptions{Name: "Another Verifier"}))
+	a.tls = wire.Must(a.ca.IssueTLS(trusttest.LeafOptions{}))
+	a.sd = wire.Must(a.ca.IssueSDJWTSigner(trusttest.LeafOptions{}))
+	a.doc = wire.Must(a.iaca.IssueMdocSigner(trusttest.LeafOptions{}))
+	a.attester = wire.Must(a.ca.IssueWalletProvider(trusttest.LeafOptions{}))
+	a.access = wire.Must(a.ca.IssueVerifierAccess(trusttest.LeafOptions{DNSNames: []string{"localhost"}}))
+	a.rest = wire.Must(a.ca.IssueVerifierAccess(trusttest.LeafOptions{Name: "Another Verifier"}))
 	a.provider = newProvider(a.attester)
 	return a
 })
 
 func newProvider(key *keys.Key) http.Handler {
-	db := fine(database.Open(context.Background(), database.Config{}))
+	db := wire.Must(database.Open(context.Background(), database.Config{}))
 	if err := db.Migrate(context.Background()); err != nil {
 		panic(err)
 	}
-	server := fine(httpd.New(httpd.Options{Name: "wallet", Origin: strings.TrimSuffix(providerURL, "/p"), Now: time.Now}))
-	provider.Mount(server, "/p", fine(provider.New(provider.Config{
-		Tenant: "p", Issuer: providerURL, ClientID: clientID, Keys: fine(keys.NewRing(keys.Entry{Key: key})), DB: db, TestMode: true,
+	server := wire.Must(httpd.New(httpd.Options{Name: "wallet", Origin: strings.TrimSuffix(providerURL, "/p"), Now: time.Now}))
+	provider.Mount(server, "/p", wire.Must(provider.New(provider.Config{
+		Tenant: "p", Issuer: providerURL, ClientID: clientID, Keys: wire.Must(keys.NewRing(keys.Entry{Key: key})), DB: db, TestMode: true,
 		Platforms:  map[string]provider.Platform{provider.SoftwarePlatform: provider.NewSoftwarePlatform()},
 		Sessions:   session.New(session.NewMemory(time.Now, 0), session.NewRandomKeys(), "p", time.Now),
-		Audit:      fine(audit.New("wallet_provider", bytes.Repeat([]byte{2}, 32))),
+		Audit:      wire.Must(audit.New("wallet_provider", bytes.Repeat([]byte{2}, 32))),
 		Secret:     bytes.Repeat([]byte{3}, 32),
 		AdminToken: strings.Repeat("x", 32), Now: time.Now,
 	})))
@@ -160,7 +161,7 @@ func (p *peer) newWallet(options fetch.Options) *holder.Wallet {
 	options.Purpose, options.Now = "wallet", time.Now
 	options.ExtraRoots = []*x509.Certificate{p.ca.Certificate}
 	options.AllowLoopback = []string{strings.TrimPrefix(p.base, "https://"), strings.TrimPrefix(p.named(), "https://")}
-	client := fine(fetch.New(options))
+	client := wire.Must(fetch.New(options))
 	p.t.Cleanup(client.CloseIdleConnections)
 	return &holder.Wallet{
 		HTTP:  client,
