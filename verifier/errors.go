@@ -40,7 +40,7 @@ const (
 	CodeNotRegistered Code = "not_registered"
 	// CodeTooManyRequests: a limit of the relying party is reached.
 	CodeTooManyRequests Code = "too_many_requests"
-	// CodeUnauthorized: the bearer token is missing or wrong.
+	// CodeUnauthorized: API key and client certificate are missing or wrong.
 	CodeUnauthorized Code = "unauthorized"
 	// CodeNotFound: no such transaction of this relying party.
 	CodeNotFound Code = "not_found"

@@ -34,23 +34,23 @@ const (
 
 // handler puts a Verifier on the web.
 type handler struct {
-	v      *Verifier
-	base   string
-	cookie string
+	v          *Verifier
+	base, path string
+	cookie     string
 }
 
 // Mount adds the routes of the verifier under path, which is that of its
 // BaseURL: empty, or with a leading and without a trailing slash.
 func Mount(h *httpd.Server, path string, v *Verifier) {
-	own := &handler{v: v, base: v.cfg.BaseURL, cookie: httpd.CookieName("verifier", v.cfg.Tenant, "session")}
+	own := &handler{v: v, base: v.cfg.BaseURL, path: path, cookie: httpd.CookieName("verifier", v.cfg.Tenant, "session")}
 
 	wallet := h.Echo().Group(path, httpd.Errors(encodeWallet))
 	wallet.GET(pathRequests+"/:id", own.request)
 	wallet.POST(pathRequests+"/:id", own.requestByPost)
 	wallet.POST(pathResponses+"/:id", own.respond, httpd.BodyLimit(maxResponse))
 
-	if len(v.parties) > 0 {
-		api := h.Echo().Group(path, httpd.Errors(encodeAPI), own.authorize)
+	if !v.parties.empty() {
+		api := h.Echo().Group(path, httpd.Errors(encodeAPI), own.authorize(h))
 		api.GET(pathRegistration, own.registration)
 		api.GET(pathPresets, own.presets)
 		api.POST(pathTransactions, own.create, httpd.BodyLimit(maxQuery))

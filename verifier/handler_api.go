@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -14,23 +15,42 @@ import (
 )
 
 // authorize lets relying parties through, within their limits, and nobody else.
-func (h *handler) authorize(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		values := c.Request().Header.Values(echo.HeaderAuthorization)
-		scheme, token := "", ""
-		if len(values) == 1 {
-			scheme, token, _ = strings.Cut(values[0], " ")
+func (h *handler) authorize(server *httpd.Server) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			ctx := c.Request().Context()
+			party, err := h.authenticate(ctx, server, c.Request())
+			if err != nil {
+				return refuse(CodeUnauthorized, "the relying party's API key or client certificate is needed", err)
+			}
+			if err := h.v.admit(ctx, party); err != nil {
+				return err
+			}
+			c.Set(partyKey, party)
+			return next(c)
 		}
-		party := h.v.partyOf(token)
-		if !strings.EqualFold(scheme, "Bearer") || party == nil {
-			return refuse(CodeUnauthorized, "the relying party's bearer token is needed", nil)
-		}
-		if err := h.v.admit(c.Request().Context(), party); err != nil {
-			return err
-		}
-		c.Set(partyKey, party)
-		return next(c)
 	}
+}
+
+// authenticate returns the relying party whose request it is. Whatever is shown
+// must be right: nothing makes up for a wrong key or certificate.
+func (h *handler) authenticate(ctx context.Context, server *httpd.Server, r *http.Request) (*Party, error) {
+	var key *string
+	if values := r.Header.Values(echo.HeaderAuthorization); len(values) > 0 {
+		scheme, token, _ := strings.Cut(values[0], " ")
+		if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
+			return nil, errUnknownKey
+		}
+		key = &token
+	}
+	if !h.v.parties.takesCertificates() {
+		return h.v.parties.find(ctx, key, nil)
+	}
+	certificates, err := server.ClientCertificates(r)
+	if err != nil {
+		return nil, err
+	}
+	return h.v.parties.find(ctx, key, certificates)
 }
 
 // partyKey is where the relying party is kept in the context of its request.
@@ -92,7 +112,8 @@ func (h *handler) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderLocation, h.base+pathTransactions+"/"+t.ID)
+	// Relative, because the API may have an origin of its own.
+	c.Response().Header().Set(echo.HeaderLocation, h.path+pathTransactions+"/"+t.ID)
 	return httpd.WriteJSON(c, http.StatusCreated, createdBody{t.ID, t.Link, t.RequestURI, t.Expires})
 }
 

@@ -22,8 +22,12 @@ import (
 type Party struct {
 	ID             string
 	NameJA, NameEN string
-	// Keys are the SHA-256 of its API keys.
-	Keys [][sha256.Size]byte
+	// Keys are the SHA-256 of its API keys, and Certificates those of the
+	// certificates by which it authenticates in TLS, of whatever authority.
+	// CertificateName is the DNS name for which one of Config.ClientAnchors has
+	// certified it. One of the three is needed, and any of them is enough.
+	Keys, Certificates [][sha256.Size]byte
+	CertificateName    string
 	// Flows, RedirectURIs (to the letter) and Allowed are what it may use and
 	// ask for.
 	Flows        []Flow
@@ -51,8 +55,8 @@ const MostOpen = 1000
 // validate says what is wrong with a party.
 func (p *Party) validate() error {
 	switch {
-	case p.ID == "" || len(p.Keys) == 0:
-		return errors.New("id and an API key are needed")
+	case p.ID == "" || len(p.Keys) == 0 && len(p.Certificates) == 0 && p.CertificateName == "":
+		return errors.New("id and an API key or a certificate are needed")
 	case p.MaxOpen < 0 || p.MaxOpen > MostOpen || p.PerMinute < 0:
 		return fmt.Errorf("limits must not be negative, nor more than %d transactions be open", MostOpen)
 	}
@@ -66,38 +70,6 @@ func (p *Party) encrypt(r *Result) (string, error) {
 		return "", err
 	}
 	return jose.Encrypt(plain, p.EncryptionKey, jose.A256GCM, jose.EncryptOptions{Cty: "json"})
-}
-
-// registerParties fills the table of those that may use the API.
-func (v *Verifier) registerParties() error {
-	v.parties = map[[sha256.Size]byte]*Party{}
-	if v.cfg.APIToken != "" {
-		v.parties[sha256.Sum256([]byte(v.cfg.APIToken))] = &Party{NameJA: v.cfg.NameJA, NameEN: v.cfg.NameEN}
-	}
-	known := map[string]bool{}
-	for i := range v.cfg.Parties {
-		p := &v.cfg.Parties[i]
-		if err := p.validate(); err != nil {
-			return fmt.Errorf("relying party %s: %w", p.ID, err)
-		}
-		if known[p.ID] {
-			return fmt.Errorf("there are two relying parties %s", p.ID)
-		}
-		known[p.ID] = true
-		for _, key := range p.Keys {
-			if v.parties[key] != nil {
-				return fmt.Errorf("relying party %s has an API key of another", p.ID)
-			}
-			v.parties[key] = p
-		}
-	}
-	return nil
-}
-
-// partyOf returns whose API key it is, or nil. Looking up the hash of a key
-// tells nothing of the key by the time that it takes.
-func (v *Verifier) partyOf(key string) *Party {
-	return v.parties[sha256.Sum256([]byte(key))]
 }
 
 // admit counts a request of the party.

@@ -234,12 +234,16 @@ func TestNegParties(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, change := range map[string]func([]verifier.Party){
-		"id twice":          func(p []verifier.Party) { p[1].ID = "bank" },
-		"no key":            func(p []verifier.Party) { p[0].Keys = nil },
-		"key of another":    func(p []verifier.Party) { p[1].Keys = p[0].Keys },
-		"key like token":    func(p []verifier.Party) { p[1].Keys = [][sha256.Size]byte{sha256.Sum256([]byte(apiToken))} },
-		"too many open":     func(p []verifier.Party) { p[0].MaxOpen = verifier.MostOpen + 1 },
-		"no identification": func(p []verifier.Party) { p[0].ID = "" },
+		"id twice":       func(p []verifier.Party) { p[1].ID = "bank" },
+		"no key":         func(p []verifier.Party) { p[0].Keys = nil },
+		"key of another": func(p []verifier.Party) { p[1].Keys = p[0].Keys },
+		"key like token": func(p []verifier.Party) { p[1].Keys = [][sha256.Size]byte{sha256.Sum256([]byte(apiToken))} },
+		"too many open":  func(p []verifier.Party) { p[0].MaxOpen = verifier.MostOpen + 1 },
+		"certificate of another": func(p []verifier.Party) {
+			p[0].Certificates, p[1].Certificates = [][sha256.Size]byte{{1}}, [][sha256.Size]byte{{1}}
+		},
+		"name that nobody certifies": func(p []verifier.Party) { p[0].CertificateName = "client.bank.example" },
+		"no identification":          func(p []verifier.Party) { p[0].ID = "" },
 	} {
 		c := w.config("city")
 		c.Parties = parties()

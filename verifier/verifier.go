@@ -15,7 +15,6 @@ package verifier
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -91,6 +90,8 @@ type Config struct {
 	APIToken string
 	// Parties are relying parties with keys and limits of their own.
 	Parties []Party
+	// ClientAnchors certify relying parties by name; see Party.CertificateName.
+	ClientAnchors []trust.Anchor
 	// WalletURL is what request links start with; "openid4vp://" if empty.
 	WalletURL string
 	// Presets are the queries with names; [DefaultPresets] if nil.
@@ -106,7 +107,7 @@ type Config struct {
 // Verifier is one relying party's verifier. It is safe for concurrent use.
 type Verifier struct {
 	cfg       Config
-	parties   map[[sha256.Size]byte]*Party // by the hash of an API key
+	parties   *partyTable
 	presented map[string]Preset
 
 	transactions *session.Objects[transaction]
@@ -150,7 +151,8 @@ func New(cfg Config) (*Verifier, error) {
 		slots:        session.NewObjects[struct{}](cfg.Sessions, "vp-slot", cfg.Lifetimes.Request),
 		repeats:      session.NewObjects[repeat](cfg.Sessions, "vp-repeat", lifetime),
 	}
-	if err := v.registerParties(); err != nil {
+	var err error
+	if v.parties, err = newPartyTable(&v.cfg); err != nil {
 		return nil, fmt.Errorf("verifier: %w", err)
 	}
 	for _, p := range cfg.Presets {

@@ -19,6 +19,8 @@ type front struct {
 	*httpd.Front
 	listener net.Listener
 	tls      bool
+	// asks says that clients are asked for certificates.
+	asks bool
 }
 
 func (f *front) serve(ctx context.Context) error { return f.Serve(ctx, f.listener, f.tls) }
@@ -26,27 +28,38 @@ func (f *front) serve(ctx context.Context) error { return f.Serve(ctx, f.listene
 // openFronts opens every listener that the tenants name.
 func (a *App) openFronts(tenants map[string]*tenant) error {
 	for _, t := range tenants {
-		address := t.Listen
-		if a.fronts[address] != nil {
-			continue
-		}
-		proxies, err := a.cfg.Proxies()
-		if err != nil {
+		if err := a.openFront(t.Name()+".listen", t.Listen, t.TLS != nil, false); err != nil {
 			return err
 		}
-		handler, err := httpd.NewFront(httpd.FrontOptions{
-			Name: "front", TrustedProxies: proxies, Logger: a.opt.Log, Metrics: a.metrics, Now: a.opt.Now, Health: a.health,
-			DrainTimeout: a.cfg.Drain.Or(httpd.DefaultDrainTimeout),
-		})
-		if err != nil {
-			return err
+		if address, _ := t.MutualTLS(); address != "" {
+			if err := a.openFront(t.Name()+".mutual_tls.listen", address, true, true); err != nil {
+				return err
+			}
 		}
-		listener, err := net.Listen("tcp", address)
-		if err != nil {
-			return fmt.Errorf("%s.listen: %w", t.Name(), err)
-		}
-		a.fronts[address] = &front{Front: handler, listener: listener, tls: t.TLS != nil}
 	}
+	return nil
+}
+
+func (a *App) openFront(key, address string, withTLS, asks bool) error {
+	if a.fronts[address] != nil {
+		return nil
+	}
+	proxies, err := a.cfg.Proxies()
+	if err != nil {
+		return err
+	}
+	handler, err := httpd.NewFront(httpd.FrontOptions{
+		Name: "front", TrustedProxies: proxies, AskCertificates: asks, Logger: a.opt.Log, Metrics: a.metrics, Now: a.opt.Now, Health: a.health,
+		DrainTimeout: a.cfg.Drain.Or(httpd.DefaultDrainTimeout),
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	a.fronts[address] = &front{Front: handler, listener: listener, tls: withTLS, asks: asks}
 	return nil
 }
 
@@ -56,10 +69,14 @@ func (a *App) checkFronts(sections []config.Tenant) error {
 	for _, t := range sections {
 		f := a.fronts[t.Listen]
 		switch {
-		case f == nil:
+		case f == nil || f.asks:
 			failures = append(failures, fmt.Errorf("%s.listen: a new address takes a restart", t.Name()))
 		case f.tls != (t.TLS != nil):
 			failures = append(failures, fmt.Errorf("%s.tls: to begin or end TLS on an address takes a restart", t.Name()))
+		}
+		address, _ := t.MutualTLS()
+		if f := a.fronts[address]; address != "" && (f == nil || !f.asks) {
+			failures = append(failures, fmt.Errorf("%s.mutual_tls.listen: a new address takes a restart", t.Name()))
 		}
 	}
 	return errors.Join(failures...)
@@ -80,6 +97,9 @@ func (a *App) install(tenants map[string]*tenant) {
 	for _, t := range ordered {
 		address := t.Listen
 		sites[address] = append(sites[address], httpd.Site{Server: t.server, Certificate: t.certificate})
+		if address, host := t.MutualTLS(); address != "" {
+			sites[address] = append(sites[address], httpd.Site{Server: t.server, Host: host, Certificate: t.certificate})
+		}
 		signers = append(signers, t.signers...)
 		if t.revocation != nil {
 			a.observed.lists.watch(t.Endpoint.Tenant, t.revocation)

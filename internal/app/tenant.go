@@ -88,7 +88,8 @@ func (a *App) buildTenant(section config.Tenant) (*tenant, error) {
 	}
 	if t.server, err = httpd.New(httpd.Options{
 		Name: t.Role, Tenant: t.Endpoint.Tenant, Origin: t.Origin, Path: t.Path, TrustedProxies: proxies, Limiter: limiter,
-		Logger: a.opt.Log, Metrics: a.metrics, Tracer: a.tracing.Tracer(), Now: a.opt.Now,
+		ClientCertHeader: section.Verifier != nil && section.Verifier.ByProxy(),
+		Logger:           a.opt.Log, Metrics: a.metrics, Tracer: a.tracing.Tracer(), Now: a.opt.Now,
 	}); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,10 @@ func (a *App) buildVerifier(t *tenant) error {
 			return err
 		}
 	}
+	clients, err := c.ClientAnchors()
+	if err != nil {
+		return err
+	}
 	anchors, err := config.LoadAnchors("issuers", c.Issuers)
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func (a *App) buildVerifier(t *tenant) error {
 	v, err := verifier.New(verifier.Config{
 		Tenant: t.Endpoint.Tenant, BaseURL: t.BaseURL(), NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys, Request: form,
 		Sessions: a.sessions(t.Role, t.Endpoint.Tenant), Formats: formats, Status: statuses,
-		APIToken: string(token), Parties: parties, WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
+		APIToken: string(token), Parties: parties, ClientAnchors: clients, WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
 		TestMode: a.cfg.Mode == config.ModeTest, Metrics: a.observed.verifier, Now: now,
 	})
 	if err != nil {

@@ -52,6 +52,10 @@ type FrontOptions struct {
 	MaxConnections, MaxPerAddress int
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// AskCertificates asks every client for a certificate and lets those without
+	// one in, too. People's browsers would ask them to choose one: it is for
+	// programs alone.
+	AskCertificates bool
 
 	HeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 	// DrainDelay is the time between turning unready and refusing new
@@ -73,6 +77,9 @@ type Front struct {
 // Site is a server with its certificate.
 type Site struct {
 	Server *Server
+	// Host is the host, and the port unless it is 443, under which the server
+	// is known here. Empty means that of its origin.
+	Host string
 	// Certificate is asked at every handshake, so that renewed ones are picked
 	// up. It is nil where a proxy ends TLS.
 	Certificate func() (*tls.Certificate, error)
@@ -120,7 +127,7 @@ type sites struct {
 func (f *Front) SetSites(list []Site) {
 	s := &sites{origins: map[string]map[string]*Server{}, certificates: map[string]func() (*tls.Certificate, error){}}
 	for _, site := range list {
-		host := hostKey(site.Server.origin, site.Server.origin.Host)
+		host := hostKey(site.Server.origin, cmp.Or(site.Host, site.Server.origin.Host))
 		if s.origins[host] == nil {
 			s.origins[host] = map[string]*Server{}
 		}
@@ -129,7 +136,7 @@ func (f *Front) SetSites(list []Site) {
 		if site.Certificate == nil {
 			continue
 		}
-		s.certificates[site.Server.origin.Hostname()] = site.Certificate
+		s.certificates[(&url.URL{Host: cmp.Or(site.Host, site.Server.origin.Host)}).Hostname()] = site.Certificate
 		if s.first == nil {
 			s.first = site.Certificate
 		}
@@ -224,5 +231,9 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener, withTLS bool) 
 		return serve(ctx, server, o, func() error { return server.Serve(limited) })
 	}
 	server.TLSConfig = TLSConfig(f.certificate)
+	if o.AskCertificates {
+		// They are judged request by request, by who knows the clients.
+		server.TLSConfig.ClientAuth = tls.RequestClientCert
+	}
 	return serve(ctx, server, o, func() error { return server.ServeTLS(limited, "", "") })
 }

@@ -46,6 +46,10 @@ type Options struct {
 	Now func() time.Time
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// ClientCertHeader has [Server.ClientCertificates] believe what trusted
+	// proxies say of the certificates of clients. They must drop what clients
+	// say of them.
+	ClientCertHeader bool
 	// Limiter is what [Server.LimitRate] asks; several servers may share it.
 	// Optional.
 	Limiter *RateLimiter

@@ -34,7 +34,8 @@ type Client struct {
 	}
 	// BaseURL is the verifier's, without a slash at the end.
 	BaseURL string
-	// APIKey is the relying party's.
+	// APIKey is the relying party's. It is empty where HTTP shows a client
+	// certificate in its place; BaseURL is then that for mutual TLS.
 	APIKey string
 	// DecryptionKey opens encrypted results; it may be left out if the relying
 	// party is registered without a key.
@@ -246,7 +247,9 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, key
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+c.APIKey)
+	if c.APIKey != "" {
+		request.Header.Set("Authorization", "Bearer "+c.APIKey)
+	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/report"
+	"github.com/tegata-id/tegata/verifier"
 )
 
 // signerProfile returns the profile that relying parties hold the certificate
@@ -59,6 +60,9 @@ func (k *checker) checkAnchors() {
 		case t.Verifier != nil:
 			k.anchorList(t.File, t.Name()+".issuers", trust.ProfileSDJWTIssuer, t.Verifier.Issuers)
 			k.statements(t)
+			if m := t.Verifier.MutualTLS; m != nil && m.CA != "" {
+				k.anchorList(t.File, t.Name()+".mutual_tls.ca_file", verifier.ProfileClient, []config.Anchor{{File: m.CA}})
+			}
 		}
 	}
 }
@@ -302,12 +306,18 @@ func (k *checker) issuersOf(c *x509.Certificate) []trust.Anchor {
 
 // serverName demands that a TLS certificate is for the host of the origin.
 func (k *checker) serverName(t config.Tenant, where, file string, leaf *x509.Certificate) {
-	u, err := url.Parse(t.Origin)
-	if err != nil || u.Hostname() == "" {
-		return
+	origins := []string{t.Origin}
+	if t.Verifier != nil && t.Verifier.MutualTLS != nil {
+		origins = append(origins, t.Verifier.MutualTLS.Origin)
 	}
-	if err := leaf.VerifyHostname(u.Hostname()); err != nil {
-		k.add(where, file, "have the CA issue a certificate with "+u.Hostname()+" as subject alternative name", "the server certificate is not for the host of "+t.Origin)
+	for _, origin := range origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Hostname() == "" {
+			continue
+		}
+		if err := leaf.VerifyHostname(u.Hostname()); err != nil {
+			k.add(where, file, "have the CA issue a certificate with "+u.Hostname()+" as subject alternative name", "the server certificate is not for the host of "+origin)
+		}
 	}
 }
 

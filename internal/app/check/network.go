@@ -26,6 +26,11 @@ func (k *checker) checkListeners() {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			k.add(t.Name()+".listen", t.File, "write host:port, for example 0.0.0.0:8443", err.Error())
 		}
+		if address, _ := t.MutualTLS(); address != "" {
+			if _, _, err := net.SplitHostPort(address); err != nil {
+				k.add(t.Name()+".mutual_tls.listen", t.File, "write host:port, for example 0.0.0.0:8446", err.Error())
+			}
+		}
 	}
 	if k.cfg.Admin == "" {
 		return

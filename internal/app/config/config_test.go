@@ -111,6 +111,14 @@ func TestConfigFaults(t *testing.T) {
 		{"traces in clear", "otlp_endpoint: https://otel.internal:4318", "otlp_endpoint: http://otel.internal:4318", "otlp_endpoint"},
 		{"traces with a password", "otlp_endpoint: https://otel", "otlp_endpoint: https://user:password@otel", "otlp_endpoint"},
 		{"no share of traces", "sample_ratio: 0.1", "", "sample_ratio"},
+		{"client certificates of nobody's asking", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {}\n", "verifier.mutual_tls: either"},
+		{"client certificates asked for twice", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {listen: 0.0.0.0:8446, origin: 'https://api.bank.example', by_proxy: true}\n", "verifier.mutual_tls: either"},
+		{"client certificates at a page", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {listen: 0.0.0.0:8444, origin: 'https://api.bank.example'}\n", "verifier.mutual_tls.listen"},
+		{"client certificates at the administration", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {listen: 127.0.0.1:9090, origin: 'https://api.bank.example'}\n", "verifier.mutual_tls.listen"},
+		{"client certificates at the origin of pages", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {listen: 0.0.0.0:8446, origin: 'https://verifier.bank.example'}\n", "verifier.mutual_tls.origin"},
+		{"client certificates without an origin", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {listen: 0.0.0.0:8446}\n", "verifier.mutual_tls.origin"},
+		{"client certificates of an unknown proxy", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {by_proxy: true}\n", "verifier.mutual_tls.by_proxy: needs trusted_proxies"},
+		{"client certificates of a proxy with an origin", "  name_en: Tegata Bank\n", "  name_en: Tegata Bank\n  mutual_tls: {by_proxy: true, origin: 'https://api.bank.example'}\n", "verifier.mutual_tls.origin"},
 		{"more traces than requests", "sample_ratio: 0.1", "sample_ratio: 10", "sample_ratio"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

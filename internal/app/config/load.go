@@ -129,6 +129,7 @@ func (c *Config) Validate() error {
 		f.add("trusted_proxies", "must be networks such as 10.0.0.0/8: %s", err)
 	}
 	c.checkTogether(&list)
+	c.checkMutualTLS(&list)
 	return errors.Join(list...)
 }
 

@@ -26,7 +26,13 @@ type RelyingParty struct {
 	NameEN string `yaml:"name_en"`
 	// APIKeys are the SHA-256 of its API keys in hexadecimal. An API key must be
 	// random, of 32 bytes or more.
-	APIKeys []string `yaml:"api_key_sha256"`
+	APIKeys []string `yaml:"api_key_sha256,omitempty"`
+	// Certificates are the SHA-256, in hexadecimal, of the certificates by which
+	// it authenticates in TLS, whoever issued them. CertificateName is the DNS
+	// name that the authorities of mutual_tls.ca_file certify it for. An API key,
+	// a certificate or a name is needed, and any of them is enough.
+	Certificates    []string `yaml:"certificate_sha256,omitempty"`
+	CertificateName string   `yaml:"certificate_dns_name,omitempty"`
 	// Flows are same_device and cross_device.
 	Flows []string `yaml:"flows"`
 	// RedirectURIs are where browsers may come back to, to the letter.
@@ -53,6 +59,9 @@ type AllowedClaims struct {
 	// arrays. What lies below one may be asked for as well.
 	Claims [][]any `yaml:"claims"`
 }
+
+// hostName is what the names in certificates of relying parties look like.
+var hostName = regexp.MustCompile(`^(?i)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
 
 // partyID is what identifiers of relying parties look like.
 var partyID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
@@ -110,7 +119,7 @@ func (v *Verifier) Parties() ([]verifier.Party, error) {
 // checkParties adds what is wrong with relying parties.
 func (v *Verifier) checkParties(f faults) []verifier.Party {
 	var out []verifier.Party
-	files, keys := map[string]bool{}, map[[sha256.Size]byte]string{}
+	held := map[[2]string]string{} // who has what, by key and value
 	for n, c := range v.parties() {
 		in := f
 		if c.file != "" {
@@ -119,15 +128,26 @@ func (v *Verifier) checkParties(f faults) []verifier.Party {
 			in.prefix += fmt.Sprintf("relying_parties[%d].", n)
 		}
 		p := c.check(in)
-		if files[p.ID] {
-			in.add("id", "another relying party is called %s", p.ID)
-		}
-		files[p.ID] = true
-		for _, key := range p.Keys {
-			if other, ok := keys[key]; ok {
-				in.add("api_key_sha256", "%s has the same API key", other)
+		once := func(key, value, what string) {
+			if other, ok := held[[2]string{key, value}]; ok {
+				in.add(key, "%s has the same %s", other, what)
 			}
-			keys[key] = p.ID
+			held[[2]string{key, value}] = p.ID
+		}
+		once("id", p.ID, "identifier")
+		for _, sum := range p.Keys {
+			once("api_key_sha256", string(sum[:]), "API key")
+		}
+		for _, sum := range p.Certificates {
+			once("certificate_sha256", string(sum[:]), "certificate")
+		}
+		if p.CertificateName != "" {
+			once("certificate_dns_name", strings.ToLower(p.CertificateName), "name")
+		}
+		if (len(p.Certificates) > 0 || p.CertificateName != "") && v.MutualTLS == nil {
+			in.add("certificate_sha256", "the verifier needs mutual_tls to see certificates")
+		} else if p.CertificateName != "" && v.MutualTLS.CA == "" {
+			in.add("certificate_dns_name", "the verifier needs mutual_tls.ca_file to know who may certify names")
 		}
 		out = append(out, p)
 	}
@@ -136,7 +156,8 @@ func (v *Verifier) checkParties(f faults) []verifier.Party {
 
 func (c *RelyingParty) check(f faults) verifier.Party {
 	p := verifier.Party{
-		ID: c.ID, NameJA: c.NameJA, NameEN: c.NameEN, RedirectURIs: c.RedirectURIs, MaxOpen: c.MaxOpen, PerMinute: c.PerMinute,
+		ID: c.ID, NameJA: c.NameJA, NameEN: c.NameEN, RedirectURIs: c.RedirectURIs,
+		CertificateName: c.CertificateName, MaxOpen: c.MaxOpen, PerMinute: c.PerMinute,
 	}
 	if !partyID.MatchString(c.ID) {
 		f.add("id", "must be of lower-case letters, digits, dot, hyphen and underscore")
@@ -145,6 +166,9 @@ func (c *RelyingParty) check(f faults) verifier.Party {
 		f.add("name_ja", "needed, and name_en")
 	}
 	c.checkKeys(&p, f)
+	if c.CertificateName != "" && !hostName.MatchString(c.CertificateName) {
+		f.add("certificate_dns_name", "must be a host name without a wildcard, such as client.bank.example")
+	}
 	for _, name := range c.Flows {
 		if flow := verifier.Flow(name); flow == verifier.SameDevice || flow == verifier.CrossDevice {
 			p.Flows = append(p.Flows, flow)
@@ -189,20 +213,26 @@ func (c *RelyingParty) check(f faults) verifier.Party {
 }
 
 func (c *RelyingParty) checkKeys(p *verifier.Party, f faults) {
-	if len(c.APIKeys) == 0 {
-		f.add("api_key_sha256", "at least one is needed")
+	if len(c.APIKeys) == 0 && len(c.Certificates) == 0 && c.CertificateName == "" {
+		f.add("api_key_sha256", "at least one is needed, or certificate_sha256 or certificate_dns_name")
 	}
-	for _, text := range c.APIKeys {
+	p.Keys = checkSums("api_key_sha256", c.APIKeys, f)
+	p.Certificates = checkSums("certificate_sha256", c.Certificates, f)
+}
+
+func checkSums(key string, list []string, f faults) (sums [][sha256.Size]byte) {
+	for _, text := range list {
 		sum, err := hex.DecodeString(text)
 		switch {
 		case err != nil || len(sum) != sha256.Size:
-			f.add("api_key_sha256", "is not 64 hexadecimal digits")
+			f.add(key, "is not 64 hexadecimal digits")
 		case [sha256.Size]byte(sum) == sha256.Sum256(nil), [sha256.Size]byte(sum) == sha256.Sum256([]byte("\n")):
-			f.add("api_key_sha256", "is the hash of nothing")
+			f.add(key, "is the hash of nothing")
 		default:
-			p.Keys = append(p.Keys, [sha256.Size]byte(sum))
+			sums = append(sums, [sha256.Size]byte(sum))
 		}
 	}
+	return sums
 }
 
 func (c *RelyingParty) checkAllowed(p *verifier.Party, f faults) {

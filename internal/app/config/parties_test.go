@@ -71,25 +71,28 @@ func TestNegRelyingParties(t *testing.T) {
 		file, old, new string
 		key, want      string
 	}{
-		"honest twin":      {"carrier", "", "", "", ""},
-		"two of an id":     {"bank-tegata", "id: carrier", "id: bank-tegata", "id", "another relying party"},
-		"key of another":   {"carrier", hash, "dd4e1a96b7d1fe2b8c0a60d58a3f11bbbd9b2db0c70b7b1a2b6a0c9b3d1f4e55", "api_key_sha256", "bank-tegata has the same"},
-		"no hash":          {"carrier", hash, "secret", "api_key_sha256", "64 hexadecimal"},
-		"hash of nothing":  {"carrier", hash, hex.EncodeToString(nothing[:]), "api_key_sha256", "hash of nothing"},
-		"no keys":          {"carrier", "[" + hash + "]", "[]", "api_key_sha256", "at least one"},
-		"no name":          {"carrier", "手形モバイル", "", "name_ja", "needed"},
-		"unknown flow":     {"carrier", "[same_device]", "[any]", "flows", "one of"},
-		"no flow":          {"carrier", "[same_device]", "[]", "flows", "needed"},
-		"no redirect":      {"carrier", `["https://carrier.example/contract/return"]`, "[]", "redirect_uris", "needed"},
-		"plain redirect":   {"carrier", "https://", "http://", "redirect_uris", "https"},
-		"unknown format":   {"carrier", "dc+sd-jwt", "jwt_vc", "allowed[0].format", "one of"},
-		"no type":          {"carrier", `"urn:tegata:identity:jp:1"`, `""`, "allowed[0].type", "needed"},
-		"no claims":        {"carrier", "[[name], [birthdate], [address]]", "[]", "allowed[0].claims", "at least one"},
-		"path of nothing":  {"carrier", "[name]", "[]", "allowed[0].claims", "a path is a list"},
-		"negative element": {"carrier", "[name]", "[name, -1]", "allowed[0].claims", "a path is a list"},
-		"negative limit":   {"carrier", "600", "-1", "requests_per_minute", "1 or more"},
-		"encryption key":   {"carrier", "flows:", "encryption_jwk: {kty: EC, crv: P-256, x: AAAA, y: AAAA}\nflows:", "encryption_jwk", "no public key"},
-		"too many open":    {"carrier", "requests_per_minute: 600", "max_open: 1001", "max_open", "1 to 1000"},
+		"honest twin":              {"carrier", "", "", "", ""},
+		"two of an id":             {"bank-tegata", "id: carrier", "id: bank-tegata", "id", "the same identifier"},
+		"key of another":           {"carrier", hash, "dd4e1a96b7d1fe2b8c0a60d58a3f11bbbd9b2db0c70b7b1a2b6a0c9b3d1f4e55", "api_key_sha256", "bank-tegata has the same"},
+		"no hash":                  {"carrier", hash, "secret", "api_key_sha256", "64 hexadecimal"},
+		"hash of nothing":          {"carrier", hash, hex.EncodeToString(nothing[:]), "api_key_sha256", "hash of nothing"},
+		"no keys":                  {"carrier", "[" + hash + "]", "[]", "api_key_sha256", "at least one"},
+		"no name":                  {"carrier", "手形モバイル", "", "name_ja", "needed"},
+		"unknown flow":             {"carrier", "[same_device]", "[any]", "flows", "one of"},
+		"no flow":                  {"carrier", "[same_device]", "[]", "flows", "needed"},
+		"no redirect":              {"carrier", `["https://carrier.example/contract/return"]`, "[]", "redirect_uris", "needed"},
+		"plain redirect":           {"carrier", "https://", "http://", "redirect_uris", "https"},
+		"unknown format":           {"carrier", "dc+sd-jwt", "jwt_vc", "allowed[0].format", "one of"},
+		"no type":                  {"carrier", `"urn:tegata:identity:jp:1"`, `""`, "allowed[0].type", "needed"},
+		"no claims":                {"carrier", "[[name], [birthdate], [address]]", "[]", "allowed[0].claims", "at least one"},
+		"path of nothing":          {"carrier", "[name]", "[]", "allowed[0].claims", "a path is a list"},
+		"negative element":         {"carrier", "[name]", "[name, -1]", "allowed[0].claims", "a path is a list"},
+		"negative limit":           {"carrier", "600", "-1", "requests_per_minute", "1 or more"},
+		"encryption key":           {"carrier", "flows:", "encryption_jwk: {kty: EC, crv: P-256, x: AAAA, y: AAAA}\nflows:", "encryption_jwk", "no public key"},
+		"hash of a certificate":    {"carrier", "flows:", "certificate_sha256: [abc]\nflows:", "certificate_sha256", "64 hexadecimal"},
+		"certificate unseen":       {"carrier", "flows:", "certificate_sha256: [" + hash + "]\nflows:", "certificate_sha256", "needs mutual_tls"},
+		"certificate name of many": {"carrier", "flows:", "certificate_dns_name: '*.carrier.example'\nflows:", "certificate_dns_name", "without a wildcard"},
+		"too many open":            {"carrier", "requests_per_minute: 600", "max_open: 1001", "max_open", "1 to 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,5 +141,36 @@ func TestNegRelyingPartyFiles(t *testing.T) {
 	}
 	if _, err := config.Load(f.path); err == nil {
 		t.Error("without the folder: accepted")
+	}
+}
+
+// TestNegCertificateNames has relying parties known by certificate.
+func TestNegCertificateNames(t *testing.T) {
+	t.Parallel()
+	const (
+		hash  = "0b4f8d7c2e915a63c1d0e7f94a8b36255df017c98e6ab3f2047d91ce5b8a6f13"
+		asked = "listen: 0.0.0.0:8446, origin: 'https://api.bank.example'"
+	)
+	for name, tc := range map[string]struct{ mutualTLS, bank, carrier, key string }{
+		"honest twin":           {asked + ", ca_file: ca.pem", "certificate_dns_name: client.bank.example", "certificate_dns_name: client.carrier.example", ""},
+		"by hash alone":         {asked, "certificate_sha256: [" + strings.Repeat("ab", 32) + "]", "certificate_sha256: [" + hash + "]", ""},
+		"nobody certifies":      {asked, "flows: []", "certificate_dns_name: client.carrier.example", "certificate_dns_name"},
+		"name of another":       {asked + ", ca_file: ca.pem", "certificate_dns_name: CLIENT.bank.example", "certificate_dns_name: client.bank.example", "certificate_dns_name"},
+		"certificate of others": {asked, "certificate_sha256: [" + hash + "]", "certificate_sha256: [" + hash + "]", "certificate_sha256"},
+	} {
+		f := partyFolder(t)
+		data, err := os.ReadFile(f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const keyOfBank = "api_key_sha256: [dd4e1a96b7d1fe2b8c0a60d58a3f11bbbd9b2db0c70b7b1a2b6a0c9b3d1f4e55]"
+		f.write("tegata.yaml", strings.NewReplacer("  name_en: Tegata Bank\n  #", "  name_en: Tegata Bank\n  mutual_tls: {"+tc.mutualTLS+"}\n  #",
+			keyOfBank, strings.Replace(tc.bank, "flows: []", keyOfBank, 1)).Replace(string(data)))
+		f.party("carrier", "api_key_sha256: ["+hash+"]", tc.carrier)
+		_, err = config.Load(f.path)
+		var fault *config.Fault
+		if tc.key == "" && err != nil || tc.key != "" && (!errors.As(err, &fault) || fault.Key != tc.key) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -171,17 +171,21 @@ func (l *Endpoint) check(mode Mode, f faults) {
 	if l.Listen == "" {
 		f.add("listen", "needed")
 	}
-	u, err := url.Parse(l.Origin)
-	switch {
-	case err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		f.add("origin", "must be an origin such as https://issuer.example")
-	case u.Scheme != "https":
-		f.add("origin", "must be https")
-	case mode == ModeProduction && loopback(u.Hostname()):
-		f.add("origin", "loopback is not for mode production")
-	}
+	checkOrigin("origin", l.Origin, mode, f)
 	if l.Path != "" && !tenantPath.MatchString(l.Path) {
 		f.add("path", "must be such as /13103, of lower-case letters, digits, dot, hyphen and underscore, without a slash at the end")
+	}
+}
+
+func checkOrigin(key, origin string, mode Mode, f faults) {
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		f.add(key, "must be an origin such as https://issuer.example")
+	case u.Scheme != "https":
+		f.add(key, "must be https")
+	case mode == ModeProduction && loopback(u.Hostname()):
+		f.add(key, "loopback is not for mode production")
 	}
 }
 
@@ -335,6 +339,9 @@ func (t *Tenant) paths() []*string {
 		}
 	case t.Verifier != nil:
 		paths = append(paths, &t.Verifier.APIToken, &t.Verifier.PartiesDir)
+		if m := t.Verifier.MutualTLS; m != nil {
+			paths = append(paths, &m.CA)
+		}
 		for n := range t.Verifier.Request.VerifierInfo {
 			paths = append(paths, &t.Verifier.Request.VerifierInfo[n].File)
 		}

@@ -21,7 +21,9 @@ type Verifier struct {
 	// of the folder PartiesDir too.
 	RelyingParties []RelyingParty `yaml:"relying_parties,omitempty"`
 	PartiesDir     string         `yaml:"relying_parties_dir,omitempty"`
-	Keys           struct {
+	// MutualTLS lets relying parties authenticate by client certificate.
+	MutualTLS *MutualTLS `yaml:"mutual_tls,omitempty"`
+	Keys      struct {
 		Request KeyList `yaml:"request"`
 	} `yaml:"keys"`
 	// Issuers are the anchors of credentials and of their status lists.
@@ -64,6 +66,9 @@ type VerifierInfo struct {
 
 func (v *Verifier) check(mode Mode, f faults) {
 	v.checkParties(f)
+	if v.MutualTLS != nil {
+		v.MutualTLS.check(v, mode, f)
+	}
 	r := v.Request
 	if !slices.Contains([]string{"", string(openid4vp.X509Hash), string(openid4vp.X509SanDNS), string(openid4vp.RedirectURI)}, r.Prefix) {
 		f.add("request.client_id_prefix", "one of %s, %s, %s", openid4vp.X509Hash, openid4vp.X509SanDNS, openid4vp.RedirectURI)

@@ -241,6 +241,18 @@ func TestCheck(t *testing.T) {
 			d.cfg.Verifier.Request.Mode = "fragment"
 			d.save()
 		}, report.Fault, "verifier.request.response_mode", "direct_post"},
+		"TLS for another host, where relying parties show certificates": {func(d *deployment) {
+			d.cfg.Verifier.MutualTLS = &config.MutualTLS{Listen: "127.0.0.1:8446", Origin: "https://api.bank.example"}
+			d.save()
+		}, report.Fault, "verifier.tls", "api.bank.example"},
+		"authority of relying parties missing": {func(d *deployment) {
+			d.cfg.Verifier.MutualTLS = &config.MutualTLS{Listen: "127.0.0.1:8446", Origin: "https://localhost:8446", CA: d.path("nowhere.pem")}
+			d.save()
+		}, report.Fault, "verifier.mutual_tls.ca_file[0]", "no such file"},
+		"address for certificates": {func(d *deployment) {
+			d.cfg.Verifier.MutualTLS = &config.MutualTLS{Listen: "8446", Origin: "https://localhost:8446"}
+			d.save()
+		}, report.Fault, "verifier.mutual_tls.listen", "missing port"},
 		"unknown policy for a status": {func(d *deployment) {
 			d.cfg.Verifier.UndeterminedStatus = map[string]string{"mso_mdoc": "ignore"}
 			d.save()
