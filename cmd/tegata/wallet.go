@@ -21,6 +21,7 @@ const walletUsage = `usage:
   tegata wallet list    --config FILE        what the wallet holds
   tegata wallet show    --config FILE ID     the claims of one credential
   tegata wallet renew   --config FILE ID     replace a credential by new copies, where its issuer lets the wallet
+  tegata wallet check   --config FILE        look up what was revoked, and renew what is due
   tegata wallet forget  --config FILE ID     delete a credential with its keys
   tegata wallet log     --config FILE        what was done, with whom (--delete deletes it)
   tegata wallet serve   --config FILE        the wallet's pages, on this machine
@@ -88,6 +89,8 @@ func walletCommand(name, argument string, remove bool) (run func(context.Context
 		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Renew(ctx, argument) }, true
 	case "forget":
 		return func(ctx context.Context, c *walletapp.Console) error { return c.App.Forget(ctx, argument) }, true
+	case "check":
+		return func(ctx context.Context, c *walletapp.Console) error { return c.Check(ctx) }, false
 	case "list":
 		return func(ctx context.Context, c *walletapp.Console) error { return c.List(ctx) }, false
 	case "log":

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tegata-id/tegata/internal/app/walletapp"
 	"github.com/tegata-id/tegata/verifier"
@@ -212,5 +213,61 @@ func TestWalletProduction(t *testing.T) {
 		if _, err := walletapp.Load(file); err == nil {
 			t.Errorf("%s: loaded", name)
 		}
+	}
+}
+
+// TestWalletConsoleRevoked has the issuer withdraw what a wallet holds: the wallet
+// finds out when it looks, lists it, says so before anything is shown, and logs it.
+func TestWalletConsoleRevoked(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, deployOptions{lists: time.Second, recheck: time.Second, window: time.Second})
+	card := newCard(t, "hanako")
+	answer := func(shown string) string {
+		if strings.HasSuffix(shown, "Paste it here: ") {
+			callback, err := citizen{t, d, card}.Authorize(t.Context(), addressLine.FindString(shown), "")
+			if err != nil {
+				t.Error(err)
+			}
+			return callback
+		}
+		return "y"
+	}
+	do := func(use func(c *walletapp.Console) error) string {
+		t.Helper()
+		shown, err := d.withConsole(t, answer, use)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, shown)
+		}
+		return shown
+	}
+	link := d.offer(t, "identity_sd_jwt")
+	do(func(c *walletapp.Console) error { return c.Receive(t.Context(), link) })
+	look := func(c *walletapp.Console) error { return errors.Join(c.Check(t.Context()), c.List(t.Context())) }
+	if shown := do(func(c *walletapp.Console) error { return c.List(t.Context()) }); !strings.Contains(shown, "not looked up yet") {
+		t.Errorf("before:\n%s", shown)
+	}
+	if shown := do(look); !strings.Contains(shown, "not revoked, as of") {
+		t.Errorf("honest twin:\n%s", shown)
+	}
+	if err := nation(t).Revoke(card.SignatureCertificate(), 3); err != nil {
+		t.Fatal(err)
+	}
+	shown, deadline := "", time.Now().Add(20*time.Second)
+	for !strings.Contains(shown, "revoked by its issuer") {
+		if time.Now().After(deadline) {
+			t.Fatalf("the wallet does not find out:\n%s", shown)
+		}
+		shown = do(look)
+	}
+	if !strings.Contains(shown, "REVOKED") {
+		t.Errorf("after:\n%s", shown)
+	}
+	transaction, _ := d.askName(t)
+	shown, err := d.withConsole(t, func(string) string { return "n" }, func(c *walletapp.Console) error { return c.Present(t.Context(), transaction.Link) })
+	if !errors.Is(err, holder.ErrDeclined) || !strings.Contains(shown, "its issuer has revoked it") {
+		t.Errorf("%v\n%s", err, shown)
+	}
+	if shown := do(func(c *walletapp.Console) error { return c.Log(t.Context()) }); strings.Count(shown, vault.ActionRevoked) != 1 {
+		t.Errorf("the log:\n%s", shown)
 	}
 }

@@ -93,6 +93,8 @@ func TestWalletPages(t *testing.T) {
 	p.until(`!document.getElementById("log").textContent.includes("presented")`)
 	p.open(origin + "/")
 	p.until(`document.querySelectorAll(".card").length === 3`)
+	p.click("check")
+	p.until(`[...document.querySelectorAll(".status")].every(e => e.textContent.includes("失効していません"))`)
 	p.inspect("wallet-home")
 	p.do(chromedp.Click(chromedp.CSS(`.card a`)))
 	p.waitFor("forget")

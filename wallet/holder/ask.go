@@ -41,7 +41,8 @@ func (a Ask) LegalEntity() (trust.LegalEntity, bool) {
 type Item struct {
 	// QueryID names the credential query.
 	QueryID string
-	// Credential is a copy of one of the batch, without its key.
+	// Credential is a copy of one of the batch, without its key. If it is
+	// [Held.Revoked], the person should know.
 	Credential *Held
 	// Paths are the claims to be disclosed. What is not selectively
 	// disclosable is seen by the verifier in any case.
@@ -71,13 +72,16 @@ type chosen struct {
 }
 
 // choose finds what satisfies the request and asks the person. Candidates are
-// batches, newest first; which copy is shown is decided after consent.
+// batches, newest first, but what is known to be revoked last, so that it is shown
+// only if there is nothing else and the person wants to; which copy is shown is
+// decided after consent.
 func (w *Wallet) choose(ctx context.Context, r *openid4vp.Request, consent Consent) ([]chosen, error) {
 	held, err := w.Vault.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
 	}
 	slices.Reverse(held)
+	slices.SortStableFunc(held, func(a, b *Held) int { return order(a.Revoked()) - order(b.Revoked()) })
 	now := w.Now()
 	byBatch := map[string]*Held{}
 	var candidates []dcql.Candidate
@@ -113,6 +117,13 @@ func (w *Wallet) choose(ctx context.Context, r *openid4vp.Request, consent Conse
 	}
 	done("approved")
 	return keep(selections, decision)
+}
+
+func order(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
 }
 
 func keep(selections []dcql.Selection, decision Decision) ([]chosen, error) {

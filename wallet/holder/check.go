@@ -65,7 +65,7 @@ func (i *issuance) check(ctx context.Context, want wanted, issued []openid4vci.I
 			ID: rand.Text(), Batch: batch, Issuer: i.issuer.CredentialIssuer, ConfigurationID: want.id,
 			Format: v.Format, Type: v.Type, Raw: c.Credential, Key: key, Claims: v.Claims, Chain: v.Chain,
 			Status: v.Status, ReceivedAt: i.w.Now(), ValidFrom: v.ValidFrom, ValidUntil: v.ValidUntil,
-			Refresh: i.refresh(),
+			Refresh: i.refresh(), Reuse: reuse(want.configuration),
 		})
 	}
 	return out, nil

@@ -21,6 +21,7 @@ import (
 	"crypto"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -114,11 +115,16 @@ type Wallet struct {
 	// Wait pauses between attempts to get a deferred credential. If it is nil,
 	// AcceptOffer returns [ErrDeferred] instead.
 	Wait func(ctx context.Context, d time.Duration) error
+	// Status looks up what the wallet holds, in [Wallet.Upkeep] alone. If it is nil,
+	// nothing is looked up.
+	Status StatusChecker
 	// OnStep, if not nil, is told of every exchange with another party, after
 	// it, from whatever goroutine made it.
 	OnStep func(Step)
 	// Now is the clock.
 	Now func() time.Time
+
+	upkeep sync.Mutex
 }
 
 // Sleep pauses for a time or until the context ends. It fits [Wallet.Wait].

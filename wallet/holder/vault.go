@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 )
 
 // Held is a credential that the wallet holds, with the key it is bound to.
@@ -40,6 +41,11 @@ type Held struct {
 	// Refresh is nil if there is no refresh token. What came by one consent
 	// shares it.
 	Refresh *Refresh
+	// Reuse is how the issuer wants the copies to be used and renewed, nil if it
+	// does not say.
+	Reuse *openid4vci.ReuseOption
+	// LastStatus is nil if the status was never looked up.
+	LastStatus *LastStatus
 	// Uses counts the presentations.
 	Uses int
 }
@@ -57,6 +63,10 @@ func (h *Held) copy() *Held {
 	if h.Refresh != nil {
 		refresh := *h.Refresh
 		c.Refresh = &refresh
+	}
+	if h.LastStatus != nil {
+		last := *h.LastStatus
+		c.LastStatus = &last
 	}
 	return &c
 }
@@ -123,6 +133,9 @@ type Vault interface {
 	// copy comes twice only when every other has been used as often. Without
 	// any it is [ErrNotHeld].
 	Pick(ctx context.Context, batch string, now time.Time) (*Held, error)
+	// Amend has change look at every copy of a batch and keeps what it makes of
+	// LastStatus and Refresh, of all copies or of none.
+	Amend(ctx context.Context, batch string, change func(*Held)) error
 	// Remove deletes a batch. One that is not there is no error.
 	Remove(ctx context.Context, batch string) error
 }
@@ -169,6 +182,20 @@ func (m *Memory) Pick(_ context.Context, batch string, now time.Time) (*Held, er
 	}
 	least.Uses++
 	return least.copy(), nil
+}
+
+// Amend implements [Vault].
+func (m *Memory) Amend(_ context.Context, batch string, change func(*Held)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.held {
+		if h.Batch == batch {
+			amended := h.copy()
+			change(amended)
+			h.LastStatus, h.Refresh = amended.LastStatus, amended.Refresh
+		}
+	}
+	return nil
 }
 
 // Remove implements [Vault].

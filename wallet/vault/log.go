@@ -13,6 +13,7 @@ const (
 	ActionPresented = "presented"
 	ActionDeclined  = "declined"
 	ActionForgotten = "forgotten"
+	ActionRevoked   = "revoked" // by its issuer, as the wallet found out
 )
 
 // Entry is a line of the activity log. It holds no values of claims.

@@ -13,6 +13,7 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/mdoc"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
@@ -52,8 +53,10 @@ type record struct {
 	Chain      [][]byte  `json:"chain,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Uses       int       `json:"uses,omitempty"`
-	// Refresh is as in [holder.Held].
-	Refresh *holder.Refresh `json:"refresh,omitempty"`
+	// Refresh, Reuse and LastStatus are as in [holder.Held].
+	Refresh    *holder.Refresh         `json:"refresh,omitempty"`
+	Reuse      *openid4vci.ReuseOption `json:"reuse,omitempty"`
+	LastStatus *holder.LastStatus      `json:"last_status,omitempty"`
 }
 
 // errClosed says that the vault was closed.
@@ -137,10 +140,7 @@ func (v *Vault) Add(_ context.Context, held []*holder.Held) error {
 			r := record{
 				ID: h.ID, Batch: h.Batch, Issuer: h.Issuer, ConfigurationID: h.ConfigurationID,
 				Format: h.Format, Raw: h.Raw, ReceivedAt: h.ReceivedAt, Uses: h.Uses,
-			}
-			if h.Refresh != nil {
-				refresh := *h.Refresh
-				r.Refresh = &refresh
+				Refresh: clone(h.Refresh), Reuse: clone(h.Reuse), LastStatus: clone(h.LastStatus),
 			}
 			if h.Key != nil {
 				var err error
@@ -207,6 +207,32 @@ func (v *Vault) Pick(_ context.Context, batch string, now time.Time) (*holder.He
 	return picked, nil
 }
 
+// Amend implements [holder.Vault].
+func (v *Vault) Amend(_ context.Context, batch string, change func(*holder.Held)) error {
+	return v.change(func(s *state) error {
+		for n, r := range s.Credentials {
+			if r.Batch != batch {
+				continue
+			}
+			h, err := r.held(s)
+			if err != nil {
+				return err
+			}
+			change(h)
+			s.Credentials[n].LastStatus, s.Credentials[n].Refresh = h.LastStatus, h.Refresh
+		}
+		return nil
+	})
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
 // Remove implements [holder.Vault]. The keys of the batch go with it.
 func (v *Vault) Remove(_ context.Context, batch string) error {
 	return v.change(func(s *state) error {
@@ -227,10 +253,7 @@ func (r *record) held(s *state) (*holder.Held, error) {
 	h := &holder.Held{
 		ID: r.ID, Batch: r.Batch, Issuer: r.Issuer, ConfigurationID: r.ConfigurationID,
 		Format: r.Format, Raw: r.Raw, ReceivedAt: r.ReceivedAt, Uses: r.Uses,
-	}
-	if r.Refresh != nil {
-		refresh := *r.Refresh
-		h.Refresh = &refresh
+		Refresh: clone(r.Refresh), Reuse: clone(r.Reuse), LastStatus: clone(r.LastStatus),
 	}
 	switch r.Format {
 	case credentials.FormatMdoc:

@@ -17,7 +17,9 @@ import (
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/mdoc"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/sdjwt"
+	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/wallet/holder"
 	"github.com/tegata-id/tegata/wallet/vault"
@@ -66,6 +68,7 @@ func (i *issuer) held(t *testing.T, format credentials.Format, id, batch string,
 		ID: id, Batch: batch, Issuer: "https://issuer.example", ConfigurationID: "c", Format: format, Key: key,
 		ReceivedAt: start, ValidFrom: d.ValidFrom, ValidUntil: d.ValidUntil, Status: d.Status,
 		Refresh: &holder.Refresh{Server: "https://issuer.example", Token: "the-refresh-token"},
+		Reuse:   &openid4vci.ReuseOption{Details: []string{"once_only"}, BatchSize: 2, LifetimeLeft: 3600},
 	}
 	if format == credentials.FormatMdoc {
 		d.Type, d.Claims = "org.test.1", credentials.Object{"org.test.1": d.Claims}
@@ -199,6 +202,13 @@ func testVault(t *testing.T, i *issuer, reopen func() holder.Vault) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	want := holder.LastStatus{Value: status.Invalid, At: time.Now().UTC().Truncate(time.Second)}
+	if err := reopen().Amend(t.Context(), "b", func(h *holder.Held) {
+		h.LastStatus, h.Refresh, h.Type = &want, nil, "another"
+	}); err != nil {
+		t.Fatal(err)
+	}
+	single.LastStatus, single.Refresh = &want, nil
 	for range 2 {
 		if err := reopen().Remove(t.Context(), "a"); err != nil {
 			t.Fatal(err)

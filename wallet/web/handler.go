@@ -41,6 +41,7 @@ func Mount(server *httpd.Server, w Wallet) (stop func()) {
 	routes.GET("/", h.home)
 	routes.POST("/open", h.openLink)
 	routes.POST("/ask", h.askIssuer)
+	routes.POST("/check", h.check)
 	routes.GET("/credentials/:id", h.credential)
 	routes.POST("/credentials/:id/forget", h.forget)
 	routes.GET("/log", h.log)
@@ -239,6 +240,14 @@ func (h *handler) home(c echo.Context) error {
 		return err
 	}
 	return h.render(c, http.StatusOK, pageHome, pageData{Batches: holder.Batches(held)})
+}
+
+// check is the upkeep that the person asks for.
+func (h *handler) check(c echo.Context) error {
+	if _, err := h.wallet.Upkeep(c.Request().Context()); err != nil {
+		return refused(err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/")
 }
 
 func (h *handler) credential(c echo.Context) error {

@@ -31,6 +31,8 @@ type Wallet interface {
 	Receive(ctx context.Context, offer *holder.Offer, agent holder.UserAgent) ([]*holder.Held, error)
 	Present(ctx context.Context, link string, consent holder.Consent) (holder.Outcome, error)
 	List(ctx context.Context) ([]*holder.Held, error)
+	// Upkeep looks up what was revoked and renews what is due.
+	Upkeep(ctx context.Context) (holder.Upkeep, error)
 	// Forget deletes a batch.
 	Forget(ctx context.Context, batch string) error
 	Log(ctx context.Context) ([]vault.Entry, error)
@@ -107,9 +109,9 @@ type pageData struct {
 
 // item is a presentation that is asked for.
 type item struct {
-	Type     string
-	Optional bool
-	Claims   []itemClaim
+	Type              string
+	Optional, Revoked bool
+	Claims            []itemClaim
 }
 
 type itemClaim struct {
@@ -183,7 +185,7 @@ func (d *pageData) ask(ask holder.Ask) {
 		d.Verifier, d.Legal = entity.Name, true
 	}
 	for _, i := range ask.Items {
-		shown := item{Type: i.Credential.Type, Optional: i.Optional}
+		shown := item{Type: i.Credential.Type, Optional: i.Optional, Revoked: i.Credential.Revoked()}
 		d.Optional = d.Optional || i.Optional
 		for _, path := range i.Paths {
 			shown.Claims = append(shown.Claims, itemClaim{path.String(), slices.ContainsFunc(i.Retained, path.Equal)})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/fetch"
@@ -48,6 +49,7 @@ func Open(c *Config, now func() time.Time) (*App, error) {
 		w.MetadataTrust = trusted.load("metadata_anchors", c.Metadata, trust.ProfileVerifierAccess, "")
 		w.UnsignedMetadata = c.UnsignedMetadata
 	}
+	signers := trusted.load("issuer_anchors", c.Issuers, trust.ProfileStatusSigner, "")
 	if trusted.err != nil {
 		return nil, trusted.err
 	}
@@ -61,6 +63,13 @@ func Open(c *Config, now func() time.Time) (*App, error) {
 		return nil, err
 	}
 	w.HTTP, w.Vault, w.NewKey = client, v, v.NewKey
+	w.Status = &status.Checker{Policy: signers, Now: now, Fetch: func(ctx context.Context, uri string, accept ...string) ([]byte, string, error) {
+		response, err := client.Get(ctx, uri, accept...)
+		if err != nil {
+			return nil, "", err
+		}
+		return response.Body, response.ContentType, nil
+	}}
 	w.Attester = &holder.Provider{
 		HTTP: client, URL: c.Provider, Platform: provider.SoftwarePlatform, Instances: v, NewKey: v.NewKey, Now: now,
 	}
@@ -126,6 +135,18 @@ func (a *App) Renew(ctx context.Context, id string) error {
 		return err
 	}
 	return a.Vault.Record(ctx, vault.Entry{Action: vault.ActionReceived, Party: old.Issuer, Types: types(held)})
+}
+
+// Upkeep looks up the status of what the wallet holds and renews what is due, see
+// [holder.Wallet.Upkeep], and logs both.
+func (a *App) Upkeep(ctx context.Context) (holder.Upkeep, error) {
+	done, err := a.wallet.Upkeep(ctx)
+	for action, list := range map[string][]*holder.Held{vault.ActionRevoked: done.Revoked, vault.ActionReceived: done.Renewed} {
+		for _, h := range list {
+			err = errors.Join(err, a.Vault.Record(ctx, vault.Entry{Action: action, Party: h.Issuer, Types: []string{h.Type}}))
+		}
+	}
+	return done, err
 }
 
 // Present answers a request, and logs what was shown to whom, or that the person

@@ -175,6 +175,9 @@ func (c *Console) describe(ask holder.Ask) {
 			optional = ", optional"
 		}
 		c.printf("  of %s%s\n", item.Credential.Type, optional)
+		if item.Credential.Revoked() {
+			c.printf("    its issuer has revoked it, so that it will probably be refused\n")
+		}
 		for _, path := range item.Paths {
 			kept := ""
 			if slices.ContainsFunc(item.Retained, path.Equal) {
@@ -192,8 +195,8 @@ func (c *Console) List(ctx context.Context) error {
 		return err
 	}
 	for _, b := range holder.Batches(held) {
-		c.printf("%s  %s  %s  from %s  until %s  %d copies, %d never shown\n",
-			b.Batch, b.Format, b.Type, b.Issuer, b.ValidUntil.Format("2006-01-02"), b.Copies, b.Unused)
+		c.printf("%s  %s  %s  from %s  until %s  %d copies, %d never shown  %s\n",
+			b.Batch, b.Format, b.Type, b.Issuer, b.ValidUntil.Format("2006-01-02"), b.Copies, b.Unused, statusOf(b.Held))
 	}
 	imported, err := c.App.Vault.Imported(ctx)
 	if err != nil {
@@ -203,6 +206,32 @@ func (c *Console) List(ctx context.Context) error {
 		c.printf("imported, to be received again  %s  %s  from %s\n", e.Format, e.Type, e.Issuer)
 	}
 	return nil
+}
+
+// statusOf says what is known of whether the issuer has withdrawn a credential.
+func statusOf(h *holder.Held) string {
+	switch {
+	case h.Status == nil:
+		return "can't be revoked"
+	case h.LastStatus == nil:
+		return "status not looked up yet"
+	case h.Revoked():
+		return "REVOKED, as of " + h.LastStatus.At.Format("2006-01-02 15:04")
+	}
+	return "not revoked, as of " + h.LastStatus.At.Format("2006-01-02 15:04")
+}
+
+// Check looks up the status of what the wallet holds, renews what is due, and
+// prints what is new.
+func (c *Console) Check(ctx context.Context) error {
+	done, err := c.App.Upkeep(ctx)
+	for _, h := range done.Revoked {
+		c.printf("revoked by its issuer: %s  %s\n", h.Batch, h.Type)
+	}
+	for _, h := range done.Renewed {
+		c.printf("renewed: %s  %s\n", h.Batch, h.Type)
+	}
+	return err
 }
 
 // Show prints the claims of one credential.
@@ -215,8 +244,8 @@ func (c *Console) Show(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	c.printf("type    %s\nformat  %s\nissuer  %s\nvalid   %s to %s\nclaims  %s\n", h.Type, h.Format, h.Issuer,
-		h.ValidFrom.Format("2006-01-02 15:04 MST"), h.ValidUntil.Format("2006-01-02 15:04 MST"), claims)
+	c.printf("type    %s\nformat  %s\nissuer  %s\nvalid   %s to %s\nstatus  %s\nclaims  %s\n", h.Type, h.Format, h.Issuer,
+		h.ValidFrom.Format("2006-01-02 15:04 MST"), h.ValidUntil.Format("2006-01-02 15:04 MST"), statusOf(h), claims)
 	return nil
 }
 

@@ -5,15 +5,36 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/wallet/holder"
 	"github.com/tegata-id/tegata/wallet/web"
 )
 
-// Serve serves the wallet's pages until ctx ends.
+// checkEvery is how often the pages' server looks up what the wallet holds, at
+// times of its own and never because of what the person does.
+const checkEvery = 6 * time.Hour
+
+// keepUp does the wallet's upkeep now and then until ctx ends.
+func keepUp(ctx context.Context, a *App, log *slog.Logger) {
+	for ctx.Err() == nil {
+		if _, err := a.Upkeep(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "not everything could be looked up or renewed", "error", err)
+		}
+		if holder.Sleep(ctx, checkEvery+rand.N(checkEvery/4)) != nil {
+			return
+		}
+	}
+}
+
+// Serve serves the wallet's pages until ctx ends, and keeps what it holds up to
+// date meanwhile.
 func Serve(ctx context.Context, a *App, c *Web, log *slog.Logger) error {
 	if c == nil {
 		return errors.New("the configuration has no section web")
@@ -37,5 +58,11 @@ func Serve(ctx context.Context, a *App, c *Web, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return front.Serve(ctx, listener, true)
+	var background sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	background.Go(func() { keepUp(ctx, a, log) })
+	err = front.Serve(ctx, listener, true)
+	stop()
+	background.Wait()
+	return err
 }
