@@ -11,6 +11,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -38,6 +39,15 @@ func (k *Key) Leaf() *x509.Certificate {
 		return nil
 	}
 	return k.Chain[0]
+}
+
+// TLSCertificate returns the key and its chain as crypto/tls takes them.
+func (k *Key) TLSCertificate() tls.Certificate {
+	c := tls.Certificate{PrivateKey: k.Signer, Leaf: k.Leaf()}
+	for _, certificate := range k.Chain {
+		c.Certificate = append(c.Certificate, certificate.Raw)
+	}
+	return c
 }
 
 // Public returns the public key as ECDSA, or an error if the key is of another

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/httpd"
 )
@@ -124,7 +123,7 @@ func (a *App) serverCertificate(t *tenant) error {
 	t.signers = append(t.signers, watchRing(t.Role, t.Endpoint.Tenant, config.UseTLS, ring))
 	certificates := map[string]*tls.Certificate{}
 	for _, entry := range ring.All() {
-		certificate := trusttest.TLSCertificate(entry.Key)
+		certificate := entry.Key.TLSCertificate()
 		certificates[string(entry.Key.Leaf().Raw)] = &certificate
 	}
 	t.certificate = func() (*tls.Certificate, error) {

@@ -14,7 +14,6 @@ import (
 	"github.com/tegata-id/tegata/credentials/sdjwt"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
-	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/statusadmin"
 	"github.com/tegata-id/tegata/internal/audit"
@@ -324,7 +323,7 @@ func (a *App) evidence(t *tenant, c *config.JPKI) (*jpkiCheck, error) {
 		}
 	}
 	if testJPKI != nil && a.cfg.Mode == config.ModeTest {
-		check.cards = &testCards{jpki: testJPKI, cards: map[string]*jpkitest.Card{}}
+		check.cards = newTestCards(testJPKI)
 	}
 	check.policy, check.status, err = a.jpkiPolicy(t, c, jpki.Signature, "signature_anchors", profile)
 	if err != nil {
@@ -376,12 +375,4 @@ func (a *App) jpkiPolicy(t *tenant, c *config.JPKI, family jpki.Family, where st
 	}
 	policy := &trust.Policy{Anchors: anchors, Profile: profile, Revocation: trust.CheckedBy(status.StatusChecker), Now: a.opt.Now}
 	return policy, status, policy.Validate()
-}
-
-// throwaway returns the test JPKI of a tenant. It stays the same when the tenant
-// is built anew.
-func (a *App) throwaway(t *tenant) (*jpkitest.JPKI, error) {
-	return share(&a.shared, t, "throwaway JPKI of "+t.Name(), func() (*jpkitest.JPKI, error) {
-		return jpkitest.New(jpkitest.Options{Now: a.opt.Now})
-	})
 }

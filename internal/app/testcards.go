@@ -17,6 +17,18 @@ type testCards struct {
 	cards map[string]*jpkitest.Card
 }
 
+func newTestCards(test *jpkitest.JPKI) *testCards {
+	return &testCards{jpki: test, cards: map[string]*jpkitest.Card{}}
+}
+
+// throwaway returns the test JPKI of a tenant. It stays the same when the tenant
+// is built anew.
+func (a *App) throwaway(t *tenant) (*jpkitest.JPKI, error) {
+	return share(&a.shared, t, "throwaway JPKI of "+t.Name(), func() (*jpkitest.JPKI, error) {
+		return jpkitest.New(jpkitest.Options{Now: a.opt.Now})
+	})
+}
+
 // Persons implements oauth.TestCards.
 func (t *testCards) Persons() []oauth.TestPerson {
 	var out []oauth.TestPerson

@@ -164,7 +164,7 @@ var checks = map[string]func(t *testing.T, f file) []string{
 	"test support": func(t *testing.T, f file) (faults []string) {
 		t.Helper()
 		for imported := range f.imports(t) {
-			if dir, ok := local(imported); ok && !f.test() && in(dir, testSupport) && !in(f.dir, testSupportUsers) {
+			if dir, ok := local(imported); ok && !f.test() && in(dir, testSupport) && !in(f.path(), testSupportUsers) {
 				faults = append(faults, fmt.Sprintf("imports %s, which is for tests", dir))
 			}
 		}
@@ -307,7 +307,9 @@ func TestChecks(t *testing.T) {
 		{"roles", "internal/app/a.go", `import ("` + module + `/issuer"; "` + module + `/wallet/holder")`, 0},
 		{"test support", "issuer/a.go", `import "` + module + `/credentials/trust/trusttest"`, 1},
 		{"test support", "issuer/a_test.go", `import "` + module + `/credentials/trust/trusttest"`, 0},
-		{"test support", "cmd/tegata/ca.go", `import "` + module + `/credentials/trust/trusttest"`, 0},
+		{"test support", "cmd/tegata/ca.go", `import "` + module + `/credentials/trust/trusttest"`, 1},
+		{"test support", "internal/app/front.go", `import "` + module + `/credentials/trust/trusttest"`, 1},
+		{"test support", "internal/app/sandbox/a.go", `import "` + module + `/credentials/trust/trusttest"`, 0},
 		{"libraries", "credentials/jose/a.go", `import "github.com/lestrrat-go/jwx/v2/jws"`, 0},
 		{"libraries", "issuer/a.go", `import "github.com/lestrrat-go/jwx/v2/jws"`, 1},
 		{"libraries", "issuer/handler.go", `import "github.com/labstack/echo/v4"`, 0},

@@ -33,15 +33,20 @@ var narrow = map[string][]string{
 	"internal/e2e/wire": {}, // the peers of the tests share no code with what they test
 }
 
-// testSupport are packages for tests. Beside tests and one another, only the
-// wiring may use them, for the test mode and the development commands.
+// testSupport are packages for tests. What else may use them is in
+// testSupportUsers.
 var testSupport = []string{
 	"credentials/keys/pkcs11/pkcs11test/...", "credentials/trust/trusttest/...", "credentials/trust/jpki/jpkitest/...", "issuer/evidence/openid/openidtest/...", "issuer/source/register/registertest/...", "wallet/provider/android/androidtest/...", "internal/session/sessiontest/...", "internal/database/databasetest/...",
 	"internal/e2e/...", "internal/bench/...", "internal/archtest/...", "openapi/openapitest/...",
 }
 
-// testSupportUsers may import testSupport outside of tests.
-var testSupportUsers = append([]string{"cmd/...", "internal/app/..."}, testSupport...)
+// testSupportUsers may import testSupport outside of tests: one another, the
+// commands for trying things out, and what mode test adds to a server.
+var testSupportUsers = append([]string{
+	"internal/app/card/...", "internal/app/demo/...", "internal/app/sandbox/...", // a soft card, a demonstration, the system it runs in
+	"internal/app/registers/simulate.go",               // a register of the test persons
+	"internal/app/app.go", "internal/app/testcards.go", // the test JPKI and its cards on the login page
+}, testSupport...)
 
 // seam is the short list of places that may import a library, so that its
 // successor is a change of one package.

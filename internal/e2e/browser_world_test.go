@@ -125,7 +125,7 @@ func (w *browserWorld) serveCallback(t *testing.T, listener net.Listener) string
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		_ = server.Serve(tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12,
+			Certificates: []tls.Certificate{key.TLSCertificate()}, MinVersion: tls.VersionTLS12,
 		}))
 	}()
 	t.Cleanup(func() { _ = server.Close() })

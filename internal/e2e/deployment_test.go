@@ -133,7 +133,7 @@ func deploy(t *testing.T, o deployOptions) *deployment {
 	if o.prepare != nil {
 		o.prepare(d.box)
 	}
-	crls.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
+	crls.TLS = &tls.Config{Certificates: []tls.Certificate{key.TLSCertificate()}, MinVersion: tls.VersionTLS12}
 	crls.StartTLS()
 	t.Cleanup(crls.Close)
 

@@ -72,7 +72,7 @@ func deployAttested(t *testing.T, rules map[string]config.KeyAttestation, bound 
 			if err != nil {
 				t.Fatal(err)
 			}
-			other.list.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(server)}, MinVersion: tls.VersionTLS12}
+			other.list.TLS = &tls.Config{Certificates: []tls.Certificate{server.TLSCertificate()}, MinVersion: tls.VersionTLS12}
 			other.list.StartTLS()
 			t.Cleanup(other.list.Close)
 			if err := os.WriteFile(filepath.Join(box.Dir, "other.pem"), keys.EncodeChainPEM([]*x509.Certificate{ca.Certificate}), 0o600); err != nil {

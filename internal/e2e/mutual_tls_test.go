@@ -188,7 +188,7 @@ func (d *deployment) over(t *testing.T, certificate *keys.Key, from net.IP) *htt
 	transport := d.transport(t)
 	transport.DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}).DialContext
 	if certificate != nil {
-		transport.TLSClientConfig.Certificates = []tls.Certificate{trusttest.TLSCertificate(certificate)}
+		transport.TLSClientConfig.Certificates = []tls.Certificate{certificate.TLSCertificate()}
 	}
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
 }

@@ -29,7 +29,7 @@ func TestOpenID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		certificate := trusttest.TLSCertificate(server)
+		certificate := server.TLSCertificate()
 		if op, err = openidtest.New(openidtest.Options{
 			Now: d.clock.Now, ClientID: "RP00000001", ClientKeys: []crypto.PublicKey{client.Signer.Public()}, Certificate: &certificate,
 		}); err != nil {

@@ -120,7 +120,7 @@ func TestOperatorAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{key.TLSCertificate()}, MinVersion: tls.VersionTLS12}
 		server.StartTLS()
 		token := filepath.Join(filepath.Dir(box.ConfigFile), "operator.token")
 		if err := os.WriteFile(token, []byte(operator.Token), 0o600); err != nil {

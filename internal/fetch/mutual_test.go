@@ -32,7 +32,7 @@ func TestMutualTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		certificate := trusttest.TLSCertificate(key)
+		certificate := key.TLSCertificate()
 		return &certificate
 	}
 	own, other := newCA(), newCA()

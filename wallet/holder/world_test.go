@@ -107,7 +107,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{authority: a, t: t, asked: map[string]int{}}
 	server := httptest.NewUnstartedServer(w.mux())
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(a.tls)}}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{a.tls.TLSCertificate()}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	w.base = server.URL

@@ -2,7 +2,6 @@ package trusttest
 
 import (
 	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -144,15 +143,6 @@ func CriticalExtKeyUsage(oids ...string) pkix.Extension {
 		panic(fmt.Sprintf("trusttest: extended key usage: %v", err))
 	}
 	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: value}
-}
-
-// TLSCertificate returns the key in the form that TLS configurations take.
-func TLSCertificate(key *keys.Key) tls.Certificate {
-	c := tls.Certificate{PrivateKey: key.Signer, Leaf: key.Leaf()}
-	for _, cert := range key.Chain {
-		c.Certificate = append(c.Certificate, cert.Raw)
-	}
-	return c
 }
 
 func (ca *CA) generic(o LeafOptions, purpose string) (*keys.Key, error) {

@@ -52,7 +52,7 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}})
+	listener := tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{key.TLSCertificate()}})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
 	go server.Serve(listener)
 	defer server.Close()

@@ -41,7 +41,7 @@ func (s *crlServer) serve(ctx context.Context, test *jpkitest.JPKI, authority *t
 	if err != nil {
 		return err
 	}
-	certificate := trusttest.TLSCertificate(key)
+	certificate := key.TLSCertificate()
 	cas := map[string]*x509.Certificate{}
 	for _, anchor := range test.Anchors(jpki.Signature) {
 		cas[hex.EncodeToString(anchor.Certificate.SubjectKeyId)] = anchor.Certificate

@@ -88,7 +88,7 @@ func serverCertificate(issue func(t *testing.T, w *world) (*keys.Key, error)) fu
 			t.Error(err)
 			return
 		}
-		c.Certificates = []tls.Certificate{trusttest.TLSCertificate(key)}
+		c.Certificates = []tls.Certificate{key.TLSCertificate()}
 	}
 }
 

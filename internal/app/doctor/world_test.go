@@ -21,7 +21,6 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
-	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
@@ -132,7 +131,7 @@ func (w *world) proxy(t *testing.T, role *config.Endpoint) {
 		t.Fatal(err)
 	}
 	config := func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		c := &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
+		c := &tls.Config{Certificates: []tls.Certificate{key.TLSCertificate()}, MinVersion: tls.VersionTLS12}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.fault.tls != nil {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/keys"
-	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app/report"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/issuer/evidence"
@@ -79,7 +79,7 @@ func Check(ctx context.Context, t Target) (*report.Report, error) {
 	if x.person, err = t.Person.source(); err != nil {
 		return nil, fmt.Errorf("person: %w", err)
 	}
-	certificate := trusttest.TLSCertificate(t.Client)
+	certificate := t.Client.TLSCertificate()
 	if x.client, err = newClient(t, &certificate); err != nil {
 		return nil, err
 	}
@@ -130,19 +130,14 @@ func (x *examiner) known(ctx context.Context) bool {
 
 // strangers looks whether the register asks who its clients are.
 func (x *examiner) strangers(ctx context.Context) error {
-	ca, err := trusttest.NewCA(trusttest.CAOptions{Name: "Tegata Unknown CA", NotBefore: x.target.Now().Add(-time.Hour)})
+	foreign, err := selfSigned(x.target.Now())
 	if err != nil {
 		return err
 	}
-	key, err := ca.IssueTLS(trusttest.LeafOptions{Edit: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }})
-	if err != nil {
-		return err
-	}
-	foreign := trusttest.TLSCertificate(key)
 	for _, stranger := range []struct {
 		name        string
 		certificate *tls.Certificate
-	}{{"without a certificate", nil}, {"with a certificate of others", &foreign}} {
+	}{{"without a certificate", nil}, {"with a certificate of others", foreign}} {
 		client, err := newClient(x.target, stranger.certificate)
 		if err != nil {
 			return err
@@ -155,6 +150,22 @@ func (x *examiner) strangers(ctx context.Context) error {
 		client.CloseIdleConnections()
 	}
 	return nil
+}
+
+// selfSigned returns a client's certificate that no authority stands for.
+func selfSigned(now time.Time) (*tls.Certificate, error) {
+	key, err := keys.GenerateP256()
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Tegata Unknown Client"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, &x509.Certificate{Subject: pkix.Name{CommonName: "Tegata Unknown CA"}}, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 // ask looks a person up under the pseudonym of a made-up certificate.

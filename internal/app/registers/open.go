@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tegata-id/tegata/credentials/keys"
-	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/issuer/source/register"
@@ -52,7 +51,7 @@ func Open(c *config.HTTPSource, o Options) (*register.Register, error) {
 			if err != nil {
 				return nil, err
 			}
-			certificate := trusttest.TLSCertificate(key)
+			certificate := key.TLSCertificate()
 			return &certificate, nil
 		},
 	})

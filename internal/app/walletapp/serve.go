@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials/keys"
-	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/wallet/holder"
 	"github.com/tegata-id/tegata/wallet/web"
@@ -43,7 +42,7 @@ func Serve(ctx context.Context, a *App, c *Web, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	certificate := trusttest.TLSCertificate(key)
+	certificate := key.TLSCertificate()
 	server, err := httpd.New(httpd.Options{Name: "wallet", Origin: c.Origin, Logger: log, Now: a.Now})
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (s *suite) serveLists() {
 		}
 		http.NotFound(w, r)
 	}))
-	s.lists.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(key)}, MinVersion: tls.VersionTLS12}
+	s.lists.TLS = &tls.Config{Certificates: []tls.Certificate{key.TLSCertificate()}, MinVersion: tls.VersionTLS12}
 	s.lists.StartTLS()
 	s.t.Cleanup(s.lists.Close)
 }

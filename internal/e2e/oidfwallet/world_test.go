@@ -122,7 +122,7 @@ func newPeer(t *testing.T, mux *http.ServeMux) *peer {
 		p.mu.Unlock()
 		mux.ServeHTTP(rw, r)
 	}))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{trusttest.TLSCertificate(p.tls)}}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{p.tls.TLSCertificate()}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	p.base = server.URL

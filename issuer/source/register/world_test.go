@@ -93,7 +93,7 @@ func (w *world) certificate(t *testing.T, ca *trusttest.CA, lifetime time.Durati
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate := trusttest.TLSCertificate(key)
+	certificate := key.TLSCertificate()
 	return &certificate
 }
 

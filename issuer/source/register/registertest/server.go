@@ -64,7 +64,7 @@ func NewCA(now time.Time) (*trusttest.CA, error) {
 // TLSConfig is that of a server which admits the clients of the authority.
 func TLSConfig(ca *trusttest.CA, key *keys.Key, now func() time.Time) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Time: now, Certificates: []tls.Certificate{trusttest.TLSCertificate(key)},
+		MinVersion: tls.VersionTLS12, Time: now, Certificates: []tls.Certificate{key.TLSCertificate()},
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
 	}
 }
