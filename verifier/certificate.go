@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// escaped keeps what stands in an attribute apart from what separates them.
+var escaped = strings.NewReplacer(`\`, `\\`, ",", `\,`, "=", `\=`)
+
 // subjectOf returns the subject of a certificate for people: the attributes in
 // their order, with organizationIdentifier by its name, which the standard
 // library writes as an OID and the DER of its value.
@@ -23,7 +26,7 @@ func subjectOf(cert *x509.Certificate) string {
 		if !ok {
 			value = "?"
 		}
-		parts = append(parts, name+"="+strings.NewReplacer(`\`, `\\`, ",", `\,`, "=", `\=`).Replace(value))
+		parts = append(parts, name+"="+escaped.Replace(value))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -91,11 +91,10 @@ func (v *Verifier) open(t *transaction, form url.Values) (*openid4vp.ResponsePar
 	if posted.JWE != "" {
 		// A key identifier of another transaction tells where the response
 		// belongs before anything is decrypted.
-		outer, err := jose.ParseEncrypted(posted.JWE)
-		if err != nil || outer.Header.Kid != key.Kid {
+		params, err = openid4vp.DecryptResponse(posted.JWE, private, key.Kid, jose.A128GCM, jose.A256GCM)
+		if errors.Is(err, jose.ErrToken) || errors.Is(err, openid4vp.ErrOtherKey) {
 			return nil, nil, turnAway(ReasonUndecryptable, "the response is not encrypted to the key of the request", err, false)
 		}
-		params, err = openid4vp.DecryptResponse(posted.JWE, private, key.Kid, jose.A128GCM, jose.A256GCM)
 		if errors.Is(err, jose.ErrDecrypt) {
 			return nil, nil, turnAway(ReasonUndecryptable, "the response can't be decrypted", err, false)
 		}

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/json"
@@ -289,15 +290,20 @@ func (v *Verifier) trusts(ctx context.Context, t *transaction) error {
 
 // privateKey returns the key that the response is encrypted to. Both are nil if
 // it is not encrypted.
-func (t *transaction) privateKey() (*ecdsa.PrivateKey, *jose.JWK, error) {
+func (t *transaction) privateKey() (*ecdh.PrivateKey, *jose.JWK, error) {
 	if !t.mode().Encrypted() {
 		return nil, nil, nil
 	}
-	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), t.Key)
+	private, err := ecdh.P256().NewPrivateKey(t.Key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encryption key of the transaction: %w", err)
 	}
-	public, err := jose.NewJWK(&private.PublicKey)
+	// Both packages hold the same point; this one is for the JWK.
+	point, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), private.PublicKey().Bytes())
+	if err != nil {
+		return nil, nil, fmt.Errorf("encryption key of the transaction: %w", err)
+	}
+	public, err := jose.NewJWK(point)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,8 +5,8 @@
 // What comes from outside is parsed once, here, before any library sees it:
 // duplicate members, members in another letter case, unknown critical headers,
 // non-canonical base64url, private key members and every algorithm outside the
-// short list are errors. The library then does the cryptography over exactly
-// the bytes that were received.
+// short list are errors. The library then signs, checks and encrypts over
+// exactly the bytes that were received; decryption is the standard library's.
 //
 // A parsed signature has the type [Unverified]; its payload is reached by
 // [Unverified.Verify] or, in the open, by [Unverified.UnverifiedPayload].

@@ -2,6 +2,7 @@ package jose_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -184,6 +185,10 @@ func TestNeg(t *testing.T) {
 		"J06 x5c of 9":             `{"alg":"ES256","x5c":["","","","","","","","",""]}`,
 		"J07 crit unknown":         `{"alg":"ES256","crit":["x"],"x":1}`,
 		"J07 crit empty":           `{"alg":"ES256","crit":[]}`,
+		"J07 crit null":            `{"alg":"ES256","crit":null}`,
+		"J06 x5c null":             `{"alg":"ES256","x5c":null}`,
+		"J06 x5c of null":          `{"alg":"ES256","x5c":[null]}`,
+		"J01 unknown member twice": `{"alg":"ES256","x":1,"x":1}`,
 		"J07 b64":                  `{"alg":"ES256","b64":false}`,
 		"J08 duplicate member":     `{"alg":"ES256","alg":"none"}`,
 		"J08 other letter case":    `{"ALG":"ES256"}`,
@@ -255,8 +260,17 @@ func TestEncrypt(t *testing.T) {
 		if _, err := e.Decrypt(key, "A192GCM"); !errors.Is(err, jose.ErrDecrypt) {
 			t.Errorf("enc that was not offered: %v", err)
 		}
-		if _, err := e.Decrypt(newKey(t, elliptic.P256()), enc); !errors.Is(err, jose.ErrDecrypt) {
-			t.Errorf("other key: %v", err)
+		if agreement, err := key.ECDH(); err != nil {
+			t.Error(err)
+		} else if out, err := e.Decrypt(agreement, enc); err != nil || string(out) != "secret" {
+			t.Errorf("%q, %v", out, err)
+		}
+		for name, other := range map[string]crypto.PrivateKey{
+			"another key": newKey(t, elliptic.P256()), "another curve": newKey(t, elliptic.P384()), "no key": nil,
+		} {
+			if _, err := e.Decrypt(other, enc); !errors.Is(err, jose.ErrDecrypt) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 		parts := strings.Split(token, ".")
 		parts[4] = jose.EncodeBase64(make([]byte, 16))
@@ -331,6 +345,12 @@ func TestNegEncrypted(t *testing.T) {
 		"J10 short tag":     strings.TrimSuffix(build(`{"alg":"ECDH-ES","enc":"A128GCM","epk":`+string(epkJSON)+`}`), "AA"),
 		"J10 JSON":          `{"protected":"e30","ciphertext":"AA"}`,
 		"J07 crit":          build(`{"alg":"ECDH-ES","enc":"A128GCM","crit":["exp"],"epk":` + string(epkJSON) + `}`),
+		"J07 crit null":     build(`{"alg":"ECDH-ES","enc":"A128GCM","crit":null,"epk":` + string(epkJSON) + `}`),
+		"J10 zip null":      build(`{"alg":"ECDH-ES","enc":"A128GCM","zip":null,"epk":` + string(epkJSON) + `}`),
+		"J10 epk private":   build(`{"alg":"ECDH-ES","enc":"A128GCM","epk":{"d":null,` + string(epkJSON[1:]) + `}`),
+		"J10 apu":           build(`{"alg":"ECDH-ES","enc":"A128GCM","apu":"+","epk":` + string(epkJSON) + `}`),
+		"J10 apv":           build(`{"alg":"ECDH-ES","enc":"A128GCM","apv":["AA"],"epk":` + string(epkJSON) + `}`),
+		"J10 epk twice":     build(`{"alg":"ECDH-ES","enc":"A128GCM","epk":` + string(epkJSON) + `,"epk":` + string(epkJSON) + `}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ErrKey says that a JWK is malformed, private, or of a kind that is not used
@@ -53,28 +55,42 @@ func ParseJWK(data []byte) (*JWK, error) {
 // UnmarshalJSON implements json.Unmarshaler by the rules of [ParseJWK], so that
 // a key inside another document is held to them too.
 func (k *JWK) UnmarshalJSON(data []byte) error {
-	var members map[string]any
-	if err := UnmarshalJSON(data, &members); err != nil {
+	type plain JWK
+	var wire struct {
+		Plain plain          `json:",embed"`
+		D     jsontext.Value `json:"d"`
+		P     jsontext.Value `json:"p"`
+		Q     jsontext.Value `json:"q"`
+		DP    jsontext.Value `json:"dp"`
+		DQ    jsontext.Value `json:"dq"`
+		QI    jsontext.Value `json:"qi"`
+		Oth   jsontext.Value `json:"oth"`
+		K     jsontext.Value `json:"k"`
+	}
+	if err := UnmarshalJSON(data, &wire); err != nil {
 		return fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
-		if _, ok := members[private]; ok {
+	for _, private := range []jsontext.Value{wire.D, wire.P, wire.Q, wire.DP, wire.DQ, wire.QI, wire.Oth, wire.K} {
+		if private != nil {
 			return fmt.Errorf("%w: private member", ErrKey)
 		}
 	}
-	type plain JWK
-	var p plain
-	if err := UnmarshalJSON(data, &p); err != nil {
-		return fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	*k = JWK(p)
-	_, err := k.PublicKey()
+	*k = JWK(wire.Plain)
+	_, err := k.ecdsa()
 	return err
 }
 
 // PublicKey returns the *ecdsa.PublicKey. The point is checked to lie on the
 // curve.
 func (k *JWK) PublicKey() (crypto.PublicKey, error) {
+	pub, err := k.ecdsa()
+	if err != nil {
+		return nil, err
+	}
+	return pub, nil
+}
+
+func (k *JWK) ecdsa() (*ecdsa.PublicKey, error) {
 	curve, ok := curves[k.Crv]
 	if k.Kty != "EC" || !ok {
 		return nil, fmt.Errorf("%w: key type or curve", ErrKey)

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
@@ -152,25 +153,23 @@ func split(compact string, parts int) ([]string, error) {
 }
 
 func parseHeader(data []byte) (*Header, error) {
-	var members map[string]any
-	if err := UnmarshalJSON(data, &members); err != nil {
-		return nil, fmt.Errorf("%w: header: %w", ErrToken, err)
-	}
-	for _, name := range []string{"crit", "b64", "jku", "x5u", "zip"} {
-		if _, ok := members[name]; ok {
-			return nil, fmt.Errorf("%w: header member %s is not accepted", ErrToken, name)
-		}
-	}
 	var known struct {
-		Alg *string  `json:"alg"`
-		Typ string   `json:"typ"`
-		Kid string   `json:"kid"`
-		Cty string   `json:"cty"`
-		JWK *JWK     `json:"jwk"`
-		X5C []string `json:"x5c"`
+		Alg *string        `json:"alg"`
+		Typ string         `json:"typ"`
+		Kid string         `json:"kid"`
+		Cty string         `json:"cty"`
+		JWK *JWK           `json:"jwk"`
+		X5C jsontext.Value `json:"x5c"`
+		// Extra takes all others.
+		Extra map[string]any `json:",embed"`
 	}
 	if err := UnmarshalJSON(data, &known); err != nil {
 		return nil, fmt.Errorf("%w: header: %w", ErrToken, err)
+	}
+	for _, name := range []string{"crit", "b64", "jku", "x5u", "zip"} {
+		if _, ok := known.Extra[name]; ok {
+			return nil, fmt.Errorf("%w: header member %s is not accepted", ErrToken, name)
+		}
 	}
 	if known.Alg == nil {
 		return nil, fmt.Errorf("%w: header has no alg", ErrToken)
@@ -179,21 +178,23 @@ func parseHeader(data []byte) (*Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, present := members["x5c"]; present && len(chain) == 0 {
-		return nil, fmt.Errorf("%w: empty x5c", ErrToken)
-	}
-	for _, name := range []string{"alg", "typ", "kid", "cty", "jwk", "x5c"} {
-		delete(members, name)
-	}
 	return &Header{
 		Alg: *known.Alg, Typ: known.Typ, Kid: known.Kid, Cty: known.Cty,
-		JWK: known.JWK, X5C: chain, Extra: members,
+		JWK: known.JWK, X5C: chain, Extra: known.Extra,
 	}, nil
 }
 
-func parseX5C(encoded []string) ([]*x509.Certificate, error) {
-	if len(encoded) > MaxX5CLength {
-		return nil, fmt.Errorf("%w: x5c has too many certificates", ErrToken)
+// parseX5C reads the member of the header, which is nil if there is none.
+func parseX5C(member jsontext.Value) ([]*x509.Certificate, error) {
+	if member == nil {
+		return nil, nil
+	}
+	var encoded []string
+	if err := UnmarshalJSON(member, &encoded); err != nil {
+		return nil, fmt.Errorf("%w: x5c: %w", ErrToken, err)
+	}
+	if len(encoded) == 0 || len(encoded) > MaxX5CLength {
+		return nil, fmt.Errorf("%w: x5c has no certificates or too many", ErrToken)
 	}
 	var chain []*x509.Certificate
 	for _, e := range encoded {

@@ -1,8 +1,9 @@
 package openid4vp
 
 import (
-	"crypto/ecdsa"
+	"crypto"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -84,17 +85,20 @@ func EncryptResponse(p *ResponseParams, m *ClientMetadata) (jwe string, thumbpri
 	return jwe, e.Thumbprint(), nil
 }
 
+// ErrOtherKey says that a response names another key than that of the request.
+var ErrOtherKey = errors.New("encrypted to another key")
+
 // DecryptResponse opens the compact JWE of a response. kid is that of the key
 // in the request and must be echoed; encs are the content encryptions that the
 // request offered. The payload must hold the response parameters themselves: a
 // JWS inside is refused. Errors are [*Error].
-func DecryptResponse(jwe string, priv *ecdsa.PrivateKey, kid string, encs ...string) (*ResponseParams, error) {
+func DecryptResponse(jwe string, priv crypto.PrivateKey, kid string, encs ...string) (*ResponseParams, error) {
 	e, err := jose.ParseEncrypted(jwe)
 	if err != nil {
 		return nil, invalidBy("response is not an acceptable JWE", err)
 	}
-	if e.Header.Alg != jose.ECDHES || e.Header.Kid != kid {
-		return nil, invalid("response is encrypted to another key")
+	if e.Header.Kid != kid {
+		return nil, invalidBy("response is encrypted to another key", ErrOtherKey)
 	}
 	payload, err := e.Decrypt(priv, encs...)
 	if err != nil {
