@@ -14,8 +14,10 @@ import (
 // version is the version of the MSO and of the DeviceResponse.
 const version = "1.0"
 
-// maxDigestID is the greatest digestID (ISO/IEC 18013-5 section 9.1.2.4).
-const maxDigestID = math.MaxInt32
+// maxDigestID is the greatest digestID that is accepted. ISO/IEC 18013-5 section
+// 9.1.2.4 ends at 2^31-1, which is what is issued here, but there are issuers that
+// draw 32 bits, and nothing depends on the difference.
+const maxDigestID = math.MaxUint32
 
 // minRandom is the least length of an item's random in bytes.
 const minRandom = 16

@@ -132,7 +132,8 @@ func negItems(t *testing.T) {
 		{"C07 random as text", forgery{items: firstItem("random", "0123456789abcdef")}, mdoc.ReasonMalformed},
 		{"C07 digestID negative", forgery{items: firstItem("digestID", -1)}, mdoc.ReasonMalformed},
 		{"C07 digestID 2^31-1", forgery{items: firstItem("digestID", 1<<31-1)}, ""},
-		{"C07 digestID 2^31", forgery{items: firstItem("digestID", 1<<31)}, mdoc.ReasonMalformed},
+		{"C07 digestID 2^32-1", forgery{items: firstItem("digestID", 1<<32-1)}, ""},
+		{"C07 digestID 2^32", forgery{items: firstItem("digestID", 1<<32)}, mdoc.ReasonMalformed},
 		{"C07 digestID 2^64-1", forgery{items: firstItem("digestID", uint64(1<<64-1))}, mdoc.ReasonMalformed},
 		{"C07 digestID missing", forgery{items: func(items []object) []object {
 			items[1]["digestID"] = nil

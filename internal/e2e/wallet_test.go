@@ -19,12 +19,13 @@ import (
 	"github.com/tegata-id/tegata/wallet/provider"
 )
 
-// newWallet returns a whole wallet, which trusts the authorities of the sandbox.
-func (d *deployment) newWallet(t *testing.T) *holder.Wallet {
+// newWallet returns a whole wallet, which trusts the authorities of the sandbox and
+// may also talk to further addresses on loopback.
+func (d *deployment) newWallet(t *testing.T, further ...string) *holder.Wallet {
 	t.Helper()
 	web, err := fetch.New(fetch.Options{
 		Purpose: "the wallet", ExtraRoots: []*x509.Certificate{d.box.TLSRoot},
-		AllowLoopback: d.cfg.Outbound.AllowLoopback, Now: d.clock.Now,
+		AllowLoopback: append(further, d.cfg.Outbound.AllowLoopback...), Now: d.clock.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

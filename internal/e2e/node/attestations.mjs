@@ -9,36 +9,17 @@ import { parseKeyAttestationJwt, verifyKeyAttestationJwt } from '@openid4vc/open
 import { StatusList } from '@sd-jwt/jwt-status-list'
 import * as jose from 'jose'
 import { check, rejects, same } from './check.mjs'
-import { hash, newKey, signJwt, verifyBytes, verifyChain } from './crypto.mjs'
+import { chainedKey, hash, jwtVerifier, newKey, signJwt, verifyBytes, verifyChain } from './crypto.mjs'
 
 const world = JSON.parse(readFileSync(0, 'utf8'))
 const now = new Date(world.now)
 const anchors = Object.fromEntries(Object.entries(world.anchors).map(([name, pem]) => [name, [new X509Certificate(pem)]]))
 const step = (text) => console.log(`ok ${text}`)
 
-/** The key in the x5c header, whose chain must lead to one of the anchors and not contain it. */
-function chained(trusted) {
-  return ({ x5c }) => {
-    check(x5c?.length > 0, 'there is no x5c header')
-    const chain = x5c.map((der) => Buffer.from(der, 'base64'))
-    check(!chain.some((der) => trusted.some((anchor) => anchor.raw.equals(der))), 'the chain contains the anchor')
-    return verifyChain(chain, trusted, now).publicKey
-  }
-}
-
 const verify = (jwt, typ, trusted, options = {}) =>
-  jose.jwtVerify(jwt, chained(trusted), { typ, algorithms: ['ES256'], currentDate: now, ...options })
+  jose.jwtVerify(jwt, (header) => chainedKey(header, trusted, now), { typ, algorithms: ['ES256'], currentDate: now, ...options })
 
-/** What @openid4vc asks for: it leaves keys and signatures to its caller. */
-const callbacksFor = (trusted) => ({
-  hash,
-  verifyJwt: async (signer, { compact, header }) => {
-    const key = signer.method === 'x5c' ? chained(trusted)(header) : await jose.importJWK(signer.publicJwk, signer.alg)
-    await jose.compactVerify(compact, key, { algorithms: ['ES256'] })
-    return { verified: true, signerJwk: signer.publicJwk ?? key.export({ format: 'jwk' }) }
-  },
-})
-const callbacks = callbacksFor(anchors.provider)
+const callbacks = { hash, verifyJwt: jwtVerifier(anchors.provider, now) }
 
 /** Changes a claim and leaves the signature as it is. */
 function changed(jwt, claims) {
@@ -98,7 +79,7 @@ await rejects(async () => both({ clientAttestationPopJwt: (await proofBy(strange
 await rejects(() => both({ authorizationServer: 'https://other.example' }), /'aud' does not match/)
 await rejects(() => both({ now: later }), /'exp' is in the past/)
 await rejects(() => both({ clientAttestationJwt: keyAttestation }), /client attestation/)
-await rejects(() => verifyClientAttestationJwt({ clientAttestationJwt: clientAttestation, callbacks: callbacksFor(anchors.other), now }), /verification failed/)
+await rejects(() => verifyClientAttestationJwt({ clientAttestationJwt: clientAttestation, callbacks: { hash, verifyJwt: jwtVerifier(anchors.other, now) }, now }), /verification failed/)
 step('@openid4vc/oauth2 refuses them changed, expired, by another key or for another server')
 
 // Key attestation.

@@ -14,6 +14,15 @@ export async function newKey() {
   return { method: 'jwk', alg: 'ES256', publicJwk }
 }
 
+/** The key in a PKCS #8 file, as a signer that the libraries understand. */
+export async function loadKey(pem) {
+  const privateKey = await jose.importPKCS8(pem, 'ES256', { extractable: true })
+  const { kty, crv, x, y } = await jose.exportJWK(privateKey)
+  const publicJwk = { kty, crv, x, y }
+  privateKeys.set(await jose.calculateJwkThumbprint(publicJwk), privateKey)
+  return { method: 'jwk', alg: 'ES256', publicJwk }
+}
+
 /** The private half of a key of this wallet. */
 export async function privateKeyOf(publicJwk) {
   const { kty, crv, x, y } = publicJwk
@@ -78,6 +87,27 @@ export async function verifyX5cJwt(compact, anchors, typ) {
   const leaf = verifyChain(header.x5c.map((c) => Buffer.from(c, 'base64')), anchors)
   await jose.compactVerify(compact, leaf.publicKey, { algorithms: ['ES256'] })
   return leaf
+}
+
+/**
+ * The key in the x5c header, whose chain must lead to one of the anchors and not
+ * contain it.
+ */
+export function chainedKey({ x5c }, anchors, now) {
+  if (!(x5c?.length > 0)) throw new Error('there is no x5c header')
+  const chain = x5c.map((der) => Buffer.from(der, 'base64'))
+  if (chain.some((der) => anchors.some((anchor) => anchor.raw.equals(der)))) throw new Error('the chain contains the anchor')
+  return verifyChain(chain, anchors, now).publicKey
+}
+
+/**
+ * The callback by which @openid4vc has signatures verified: by the key that it
+ * found, or by the x5c header with a chain to one of the anchors.
+ */
+export const jwtVerifier = (anchors, now) => async (signer, { compact, header }) => {
+  const key = signer.method === 'x5c' ? chainedKey(header, anchors, now) : await jose.importJWK(signer.publicJwk, signer.alg)
+  await jose.compactVerify(compact, key, { algorithms: ['ES256'] })
+  return { verified: true, signerJwk: signer.publicJwk ?? key.export({ format: 'jwk' }) }
 }
 
 export async function encryptJwe(encryptor, data) {

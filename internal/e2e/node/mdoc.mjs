@@ -9,7 +9,7 @@ import { hash, random, signBytes, verifyBytes, verifyChain } from './crypto.mjs'
 
 const publicOf = ({ jwk: { kty, crv, x, y } }) => ({ kty, crv, x, y })
 
-const context = {
+export const context = {
   crypto: {
     random,
     digest: ({ digestAlgorithm, bytes }) => hash(bytes, digestAlgorithm),
