@@ -240,6 +240,9 @@ func (p *page) get(t testing.TB, path string) *answer {
 func (p *page) start(t testing.TB, flow string) (path, link string) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {p.s.origin}}
+	if p.cookie != "" {
+		header.Set("Cookie", p.cookie)
+	}
 	a := p.s.do(t, http.MethodPost, p.s.origin+"/"+p.v.name+"/start", header, url.Values{"preset": {"adult_sd_jwt"}, "flow": {flow}}.Encode())
 	if a.status != http.StatusSeeOther {
 		t.Fatalf("start: %d %s", a.status, a.body)
@@ -349,6 +352,26 @@ func TestReplicas(t *testing.T) {
 		}
 		if a := attacker.get(t, "/done?response_code="+code); strings.Contains(string(a.body), "手形花子") {
 			t.Error("the code was good for two")
+		}
+	})
+	t.Run("P10 a cookie that was planted", func(t *testing.T) {
+		// The attacker plants a cookie, of their own transaction or made up, in the
+		// browser of the victim, who then begins.
+		for _, planted := range []string{otherCookie(t, s, v), strings.SplitN(otherCookie(t, s, v), "=", 2)[0] + "=" + rand.Text()} {
+			victim, attacker := &page{s: s, v: v, cookie: planted}, &page{s: s, v: v, cookie: planted}
+			path, link := victim.start(t, "cross_device")
+			if victim.cookie == planted {
+				t.Error("the browser keeps the cookie that was planted")
+			}
+			s.answerPreset(t, v, link)
+			for _, at := range []string{path, path + "/result"} {
+				if a := attacker.get(t, at); a.status != http.StatusForbidden || strings.Contains(string(a.body), "手形花子") {
+					t.Errorf("the attacker at %s: %d", at, a.status)
+				}
+			}
+			if a := victim.get(t, path+"/result"); state(t, a) != "verified" {
+				t.Errorf("the victim: %d %s", a.status, state(t, a))
+			}
 		}
 	})
 	t.Run("P10 cross device", func(t *testing.T) {
