@@ -164,7 +164,11 @@ func (m *message) encode(t testing.TB) []byte {
 
 // check is what package jpki does with the signature.
 func check(cert *x509.Certificate, message, signature []byte) error {
-	return rsa.VerifyPKCS1v15(cert.PublicKey.(*rsa.PublicKey), crypto.SHA256, digestOf(message), signature)
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return errors.New("not a key for RSA")
+	}
+	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digestOf(message), signature)
 }
 
 // replace returns the attributes with those of one kind replaced, or removed.
