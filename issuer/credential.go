@@ -10,13 +10,14 @@ import (
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/nonce"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/oauth"
 	"github.com/tegata-id/tegata/issuer/records"
 )
 
 // Nonce returns a fresh c_nonce (OpenID4VCI 1.0 section 7).
-func (i *Issuer) Nonce() string { return i.nonces.fresh() }
+func (i *Issuer) Nonce() string { return i.nonces.Fresh() }
 
 // Credential answers a credential request (OpenID4VCI 1.0 section 8) that came in
 // clear, of a client with the given access. Errors that the wallet is told are
@@ -137,8 +138,8 @@ func (i *Issuer) prove(ctx context.Context, access *oauth.Access, c *Configurati
 	if err := i.attestedBy(ctx, access.ClientID, proven); err != nil {
 		return nil, err
 	}
-	switch err := i.nonces.consume(ctx, proven.Nonce); {
-	case errors.Is(err, errNonce):
+	switch err := i.nonces.Consume(ctx, i.cfg.Sessions, "c_nonce", proven.Nonce); {
+	case nonce.Invalid(err):
 		return nil, openid4vci.NewError(openid4vci.CodeInvalidNonce, "the nonce is unknown, has expired or was used; get a new one")
 	case err != nil:
 		return nil, err

@@ -25,6 +25,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/nonce"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer/evidence"
@@ -117,7 +118,7 @@ type Config struct {
 // Issuer issues credentials for one tenant.
 type Issuer struct {
 	cfg    Config
-	nonces *nonces
+	nonces *nonce.Nonces
 	offers *session.Objects[offer]
 	// documents are the offers that were made by reference.
 	documents *session.Objects[openid4vci.CredentialOffer]
@@ -182,7 +183,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := newNonces(nonceKey, cfg.Tenant, cfg.Sessions, cfg.Now)
+	n, err := nonce.New(nonceKey, "c_nonce", cfg.Tenant, cfg.Now)
 	if err != nil {
 		return nil, err
 	}

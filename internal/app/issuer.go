@@ -17,6 +17,7 @@ import (
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/statusadmin"
 	"github.com/tegata-id/tegata/internal/audit"
+	"github.com/tegata-id/tegata/internal/nonce"
 	"github.com/tegata-id/tegata/issuer"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/evidence/openid"
@@ -251,11 +252,11 @@ const (
 
 // nonces returns the nonces of a tenant for one purpose, or nil if none are
 // wanted.
-func nonces(wanted bool, derived map[string][]byte, purpose, tenant string, now func() time.Time) (*oauth.Nonces, error) {
+func nonces(wanted bool, derived map[string][]byte, purpose, tenant string, now func() time.Time) (*nonce.Nonces, error) {
 	if !wanted {
 		return nil, nil
 	}
-	return oauth.NewNonces(derived[purpose], purpose, tenant, now)
+	return nonce.New(derived[purpose], purpose, tenant, now)
 }
 
 func deriveKeys(secret []byte, tenant string, purposes ...string) (map[string][]byte, error) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
-	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/internal/nonce"
 )
 
 // attestationChallenge returns a challenge for a proof of possession, or "" where none are
@@ -56,7 +56,7 @@ func TestNegAttestationChallenge(t *testing.T) {
 		t.Errorf("challenge_endpoint %q", metadata.ChallengeEndpoint)
 	}
 	stale := d.attestationChallenge(t)
-	d.clock.advance(oauth.NonceLifetime)
+	d.clock.advance(nonce.Lifetime)
 	bad := map[string]string{"absent": "", "invented": "challenge", "stale": stale, "c_nonce": d.nonce(t)}
 
 	c := d.newClient(t)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/dpop"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
-	"github.com/tegata-id/tegata/issuer/oauth"
+	"github.com/tegata-id/tegata/internal/nonce"
 )
 
 // newestNonce returns the nonce that came with an answer.
@@ -62,7 +62,7 @@ func TestDPoPNonce(t *testing.T) {
 	if callback.Query().Get("code") == "" {
 		t.Fatalf("no code in %s", callback.Redacted())
 	}
-	d.clock.advance(oauth.NonceLifetime)
+	d.clock.advance(nonce.Lifetime)
 	bad["expired"] = first
 	c = d.newClient(t)
 	h := c.headers(t, d.endpoint("/par"))

@@ -46,7 +46,7 @@ func (s *Server) authenticateByAttestation(ctx context.Context, h ClientHeaders,
 		Audience:       s.cfg.Issuer,
 		ClientID:       claimed,
 		Policy:         s.cfg.Attesters,
-		CheckChallenge: s.cfg.AttestationChallenges.check(),
+		CheckChallenge: s.cfg.AttestationChallenges.Check(),
 		Now:            now,
 	})
 	if attestation.CodeOf(err) == attestation.CodeUseChallenge {

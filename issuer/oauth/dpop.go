@@ -20,7 +20,7 @@ func (s *Server) verifyDPoP(ctx context.Context, method, url string, headers []s
 		Method:      method,
 		URL:         url,
 		AccessToken: accessToken,
-		CheckNonce:  s.cfg.DPoPNonces.check(),
+		CheckNonce:  s.cfg.DPoPNonces.Check(),
 		Now:         now,
 	})
 	if dpop.CodeOf(err) == dpop.CodeUseNonce {

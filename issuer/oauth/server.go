@@ -15,6 +15,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
+	"github.com/tegata-id/tegata/internal/nonce"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/issuer/evidence"
 	"github.com/tegata-id/tegata/issuer/source"
@@ -249,11 +250,11 @@ type Config struct {
 	SignerURL string
 	// DPoPNonces, if set, are demanded in DPoP proofs (RFC 9449 sections 8 and
 	// 9), so that none can be signed long before it is used.
-	DPoPNonces *Nonces
+	DPoPNonces *nonce.Nonces
 	// AttestationChallenges, if set, are demanded in proofs of possession of
 	// attested keys (draft-ietf-oauth-attestation-based-client-auth section 6).
 	// They show that a proof is fresh; that it is used once, its jti does.
-	AttestationChallenges *Nonces
+	AttestationChallenges *nonce.Nonces
 	// TestCards is nil except in mode test.
 	TestCards TestCards
 	Lifetimes Lifetimes

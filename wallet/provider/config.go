@@ -16,6 +16,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/internal/audit"
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/nonce"
 	"github.com/tegata-id/tegata/internal/session"
 )
 
@@ -77,7 +78,7 @@ type Config struct {
 // Provider is the wallet provider of one tenant. It is safe for concurrent use.
 type Provider struct {
 	cfg        Config
-	challenges *challenges
+	challenges *nonce.Nonces
 	keyMAC     []byte // for the keys that were attested
 	adminToken [sha256.Size]byte
 }
@@ -108,7 +109,7 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	challenges, err := newChallenges(key, cfg.Tenant, cfg.Sessions, cfg.Now)
+	challenges, err := nonce.New(key, "wallet challenge", cfg.Tenant, cfg.Now)
 	if err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}

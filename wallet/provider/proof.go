@@ -3,8 +3,10 @@ package provider
 import (
 	"context"
 	"crypto"
+	"time"
 
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/internal/nonce"
 )
 
 // instance is who signed a proof.
@@ -14,6 +16,9 @@ type instance struct {
 	claims     proofClaims
 }
 
+// clockSkew is how far the clocks of wallets may be ahead.
+const clockSkew = 30 * time.Second
+
 // authenticate checks a proof and uses up its challenge. It says which key
 // signed; whose key that is, the caller looks up.
 func (p *Provider) authenticate(ctx context.Context, proof string, purpose Purpose) (*instance, error) {
@@ -22,7 +27,11 @@ func (p *Provider) authenticate(ctx context.Context, proof string, purpose Purpo
 		return nil, err
 	}
 	// Last, so that a proof that was garbled on the way costs no challenge.
-	if err := p.challenges.consume(ctx, i.claims.Challenge); err != nil {
+	err = p.challenges.Consume(ctx, p.cfg.Sessions, "wallet_challenge", i.claims.Challenge)
+	if nonce.Invalid(err) {
+		return nil, refuse(ReasonChallengeInvalid, "the challenge is unknown, has expired or was used; get a new one", err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return i, nil
@@ -65,7 +74,7 @@ func (p *Provider) checkProof(proof string, purpose Purpose) (*instance, error) 
 	if i.claims.IssuedAt == nil {
 		return invalid("the proof has no iat", nil)
 	}
-	if age := p.cfg.Now().Sub(i.claims.IssuedAt.Time()); age < -clockSkew || age >= challengeLifetime {
+	if age := p.cfg.Now().Sub(i.claims.IssuedAt.Time()); age < -clockSkew || age >= nonce.Lifetime {
 		return invalid("iat is too far from the time here", nil)
 	}
 	return i, nil

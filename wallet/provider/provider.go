@@ -8,11 +8,12 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/internal/nonce"
 )
 
 // Challenge returns a challenge for the next proof.
 func (p *Provider) Challenge() ChallengeResponse {
-	return ChallengeResponse{Challenge: p.challenges.fresh(), ExpiresIn: int64(challengeLifetime / time.Second)}
+	return ChallengeResponse{Challenge: p.challenges.Fresh(), ExpiresIn: int64(nonce.Lifetime / time.Second)}
 }
 
 // Register registers an instance and says whether it is new. A key that is
