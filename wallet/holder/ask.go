@@ -23,6 +23,9 @@ type Ask struct {
 	// an origin only.
 	ClientID, Origin string
 	Chain            *trust.Chain
+	// Registration says what the verifier is registered for, nil if the wallet
+	// knows no registrars.
+	Registration *Registration
 	// Items are the presentations, in the order of the query.
 	Items []Item
 	// TransactionData is what the person is to authorize besides.
@@ -49,6 +52,9 @@ type Item struct {
 	Paths []credentials.Path
 	// Retained holds those of Paths that the verifier says it intends to keep.
 	Retained []credentials.Path
+	// Unregistered holds those that the verifier is not registered to ask for, and
+	// Biometric portraits and the like, which can't be changed once they are out.
+	Unregistered, Biometric []credentials.Path
 	// Optional says that the request is satisfied without this item.
 	Optional bool
 }
@@ -69,6 +75,8 @@ func Approve() Consent {
 type chosen struct {
 	selection dcql.Selection
 	batch     string
+	// kind is the type of the credential.
+	kind string
 }
 
 // choose finds what satisfies the request and asks the person. Candidates are
@@ -99,15 +107,20 @@ func (w *Wallet) choose(ctx context.Context, r *openid4vp.Request, consent Conse
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoMatch, err)
 	}
-	ask := Ask{ClientID: r.ClientID.String(), Origin: r.Origin, Chain: r.Chain, TransactionData: r.TransactionData}
+	registration, covered := w.registrationOf(ctx, r)
+	ask := Ask{
+		ClientID: r.ClientID.String(), Origin: r.Origin, Chain: r.Chain, TransactionData: r.TransactionData, Registration: registration,
+	}
 	for _, s := range selections {
 		batch, _ := s.Handle.(string)
 		shown := byBatch[batch].copy()
 		shown.Key = nil
-		ask.Items = append(ask.Items, Item{
+		item := Item{
 			QueryID: s.QueryID, Credential: shown, Paths: s.Paths, Optional: s.Optional,
 			Retained: retained(r.Query.Credential(s.QueryID), s.Paths),
-		})
+		}
+		item.judge(registration, covered)
+		ask.Items = append(ask.Items, item)
 	}
 	done := w.stepper().begin("consent", PartyWallet, PartyPerson)
 	decision := consent(ctx, ask)
@@ -116,7 +129,7 @@ func (w *Wallet) choose(ctx context.Context, r *openid4vp.Request, consent Conse
 		return nil, ErrDeclined
 	}
 	done("approved")
-	return keep(selections, decision)
+	return keep(selections, byBatch, decision)
 }
 
 func order(last bool) int {
@@ -126,14 +139,14 @@ func order(last bool) int {
 	return 0
 }
 
-func keep(selections []dcql.Selection, decision Decision) ([]chosen, error) {
+func keep(selections []dcql.Selection, byBatch map[string]*Held, decision Decision) ([]chosen, error) {
 	var out []chosen
 	for _, s := range selections {
 		if s.Optional && decision.WithoutOptional {
 			continue
 		}
 		batch, _ := s.Handle.(string)
-		out = append(out, chosen{s, batch})
+		out = append(out, chosen{s, batch, byBatch[batch].Type})
 	}
 	if len(out) == 0 {
 		return nil, ErrDeclined // everything was optional

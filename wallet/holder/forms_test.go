@@ -11,6 +11,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/openid4vp"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
@@ -130,25 +131,42 @@ func TestTransactionData(t *testing.T) {
 		}
 		return nil
 	}
+	const pid = "urn:eudi:pid:jp:1"
 	const payment = `{"type":"urn:test:payment","credential_ids":["x","q"],"amount":1200}`
 	for name, tt := range map[string]struct {
 		query, data string
 		types       func(openid4vp.TransactionData) error
 		ok          bool
+		// kind is the type of the credential, if not that of all tests.
+		kind string
 	}{
-		"honest":                          {strings.Replace(queryBoth, `"credentials":[`, `"credential_sets":[{"options":[["q"]]},{"options":[["x"]],"required":false}],"credentials":[`, 1), payment, known, true},
-		"TestNeg/TXD-02 unknown type":     {querySD, `{"type":"other","credential_ids":["q"]}`, known, false},
-		"TestNeg/TXD-02 no types":         {querySD, `{"type":"urn:test:payment","credential_ids":["q"]}`, nil, false},
-		"TestNeg/TXD-02 other credential": {querySD, payment, known, false},
-		"TestNeg/TXD-06 mdoc":             {queryDoc, `{"type":"urn:test:payment","credential_ids":["q"]}`, known, false},
+		"honest":                          {strings.Replace(queryBoth, `"credentials":[`, `"credential_sets":[{"options":[["q"]]},{"options":[["x"]],"required":false}],"credentials":[`, 1), payment, known, true, ""},
+		"TestNeg/TXD-02 unknown type":     {querySD, `{"type":"other","credential_ids":["q"]}`, known, false, ""},
+		"TestNeg/TXD-02 no types":         {querySD, `{"type":"urn:test:payment","credential_ids":["q"]}`, nil, false, ""},
+		"TestNeg/TXD-02 other credential": {querySD, payment, known, false, ""},
+		"TestNeg/TXD-06 mdoc":             {queryDoc, `{"type":"urn:test:payment","credential_ids":["q"]}`, known, false, ""},
 		"TestNeg/TXD-02 not available": {
 			strings.Replace(queryBoth, `"credentials":[`, `"credential_sets":[{"options":[["q"]]},{"options":[["x"]],"required":false}],"credentials":[`, 1),
-			`{"type":"urn:test:payment","credential_ids":["x"]}`, known, false,
+			`{"type":"urn:test:payment","credential_ids":["x"]}`, known, false, "",
+		},
+		"TestNeg/EU-PP-10 person identification data": {
+			strings.Replace(querySD, vct, pid, 1), `{"type":"urn:test:payment","credential_ids":["q"]}`, known, false, pid,
+		},
+		"EU-PP-10 twin, which is none": {
+			strings.Replace(querySD, vct, "urn:test:pid:1", 1), `{"type":"urn:test:payment","credential_ids":["q"]}`, known, true, "urn:test:pid:1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			if tt.kind != "" {
+				w.editIssuer = func(m *openid4vci.IssuerMetadata) { m.Configurations["sd"].VCT = tt.kind }
+				w.draft = func(_ int, d *credentials.Draft) {
+					if d.Type == vct {
+						d.Type = tt.kind
+					}
+				}
+			}
 			w.hold("sd", "doc")
 			w.wallet.TransactionData = tt.types
 			a := w.ask(tt.query)

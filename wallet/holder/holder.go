@@ -97,6 +97,13 @@ type Wallet struct {
 	// nothing but where the answer goes (client identifier prefix redirect_uri).
 	// Consent then sees no chain.
 	AcceptUnsigned bool
+	// EncryptedOnly refuses requests whose answer would not be encrypted, as HAIP
+	// 1.0 and the EU's Architecture and Reference Framework demand.
+	EncryptedOnly bool
+	// RegistrationTrust says whose registration certificates count; its profile is
+	// usually [registration.SignerProfile]. With it, consent says what verifiers are
+	// registered for. What they are not is for the person to decide.
+	RegistrationTrust *trust.Policy
 	// TransactionData decides whether an element of transaction data is of a type
 	// that the wallet knows, and in order. If it is nil, requests with transaction
 	// data are refused.

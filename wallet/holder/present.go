@@ -138,6 +138,9 @@ func (w *Wallet) postForRequest(ctx context.Context, address, nonce string) (str
 // respond chooses, asks and signs.
 func (w *Wallet) respond(ctx context.Context, r *openid4vp.Request, consent Consent) (*openid4vp.ResponseParams, *openid4vp.Encryption, []*Held, error) {
 	var encryption *openid4vp.Encryption
+	if w.EncryptedOnly && !r.Parameters.ResponseMode.Encrypted() {
+		return nil, nil, nil, &openid4vp.Error{Code: openid4vp.InvalidRequest, Description: "the wallet answers encrypted alone"}
+	}
 	if r.Parameters.ResponseMode.Encrypted() {
 		var err error
 		if encryption, err = r.Parameters.ClientMetadata.Encryption(); err != nil {
@@ -174,11 +177,14 @@ func (w *Wallet) respond(ctx context.Context, r *openid4vp.Request, consent Cons
 }
 
 // assign has each element of transaction data authorized by one presentation:
-// the first that may (OpenID4VP 1.0 section 5.1).
+// the first that may (OpenID4VP 1.0 section 5.1). Person identification data of the
+// EU may not.
 func assign(data []openid4vp.TransactionData, items []chosen) ([][]credentials.TransactionData, error) {
 	out := make([][]credentials.TransactionData, len(items))
 	for _, d := range data {
-		at := slices.IndexFunc(items, func(c chosen) bool { return slices.Contains(d.CredentialIDs, c.selection.QueryID) })
+		at := slices.IndexFunc(items, func(c chosen) bool {
+			return slices.Contains(d.CredentialIDs, c.selection.QueryID) && !isPID(c.kind)
+		})
 		if at < 0 {
 			return nil, &openid4vp.Error{Code: openid4vp.InvalidTransactionData, Description: "no credential that is presented can authorize the transaction data"}
 		}

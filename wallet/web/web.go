@@ -6,6 +6,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/registration"
 	"github.com/tegata-id/tegata/internal/pages"
 	"github.com/tegata-id/tegata/wallet/holder"
 	"github.com/tegata-id/tegata/wallet/vault"
@@ -102,9 +104,13 @@ type pageData struct {
 	// entity.
 	Verifier, ClientID string
 	Legal              bool
-	Items              []item
-	Optional           bool
-	Error              string
+	// Registered is the name under which the verifier is registered, Purpose and
+	// PurposeEN what for; Unregistered says that it should be and is not.
+	Registered, Purpose, PurposeEN string
+	Unregistered                   bool
+	Items                          []item
+	Optional                       bool
+	Error                          string
 }
 
 // item is a presentation that is asked for.
@@ -115,8 +121,8 @@ type item struct {
 }
 
 type itemClaim struct {
-	Name string
-	Kept bool
+	Name                          string
+	Kept, Biometric, Unregistered bool
 }
 
 type claim struct{ Name, Value string }
@@ -184,11 +190,20 @@ func (d *pageData) ask(ask holder.Ask) {
 	if entity, ok := ask.LegalEntity(); ok {
 		d.Verifier, d.Legal = entity.Name, true
 	}
+	if r := ask.Registration; r != nil && r.Certificate != nil {
+		d.Registered = cmp.Or(r.Certificate.Name, r.Certificate.LegalName)
+		d.Purpose, d.PurposeEN = registration.In(r.Certificate.Purposes, "ja"), registration.In(r.Certificate.Purposes, "en")
+	} else {
+		d.Unregistered = r != nil
+	}
 	for _, i := range ask.Items {
 		shown := item{Type: i.Credential.Type, Optional: i.Optional, Revoked: i.Credential.Revoked()}
 		d.Optional = d.Optional || i.Optional
 		for _, path := range i.Paths {
-			shown.Claims = append(shown.Claims, itemClaim{path.String(), slices.ContainsFunc(i.Retained, path.Equal)})
+			shown.Claims = append(shown.Claims, itemClaim{
+				Name: path.String(), Kept: slices.ContainsFunc(i.Retained, path.Equal),
+				Biometric: slices.ContainsFunc(i.Biometric, path.Equal), Unregistered: slices.ContainsFunc(i.Unregistered, path.Equal),
+			})
 		}
 		d.Items = append(d.Items, shown)
 	}

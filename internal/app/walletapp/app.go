@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/registration"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/app/config"
@@ -43,11 +44,14 @@ func Open(c *Config, now func() time.Time) (*App, error) {
 			credentials.FormatMdoc:    trusted.load("issuer_anchors", c.Issuers, trust.ProfileMdocSigner, credentials.FormatMdoc),
 		},
 		VerifierTrust: trusted.load("verifier_anchors", c.Verifiers, trust.ProfileVerifierAccess, ""),
-		RedirectURI:   c.RedirectURI, BatchSize: c.BatchSize, Now: now, Wait: holder.Sleep,
+		RedirectURI:   c.RedirectURI, BatchSize: c.BatchSize, EncryptedOnly: c.EncryptedOnly, Now: now, Wait: holder.Sleep,
 	}
 	if len(c.Metadata) > 0 {
 		w.MetadataTrust = trusted.load("metadata_anchors", c.Metadata, trust.ProfileVerifierAccess, "")
 		w.UnsignedMetadata = c.UnsignedMetadata
+	}
+	if len(c.Registrars) > 0 {
+		w.RegistrationTrust = trusted.load("registrar_anchors", c.Registrars, registration.SignerProfile(), "")
 	}
 	signers := trusted.load("issuer_anchors", c.Issuers, trust.ProfileStatusSigner, "")
 	if trusted.err != nil {

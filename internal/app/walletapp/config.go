@@ -37,7 +37,12 @@ type Config struct {
 	// refused, unless UnsignedMetadata takes that too.
 	Metadata         []config.Anchor `yaml:"metadata_anchors,omitempty"`
 	UnsignedMetadata bool            `yaml:"unsigned_metadata,omitempty"`
-	Outbound         config.Outbound `yaml:"outbound,omitempty"`
+	// Registrars are whose registration certificates of verifiers count. With them
+	// people are told what a verifier is registered for, or that it is not.
+	Registrars []config.Anchor `yaml:"registrar_anchors,omitempty"`
+	// EncryptedOnly refuses verifiers that do not have answers encrypted.
+	EncryptedOnly bool            `yaml:"encrypted_only,omitempty"`
+	Outbound      config.Outbound `yaml:"outbound,omitempty"`
 	// Web, if set, is where the wallet's pages are.
 	Web *Web `yaml:"web,omitempty"`
 }
@@ -67,7 +72,7 @@ func Load(file string) (*Config, error) {
 	if c.Web != nil {
 		config.Relative(filepath.Dir(file), &c.Web.KeyFile, &c.Web.ChainFile)
 	}
-	for _, anchors := range [][]config.Anchor{c.Issuers, c.Verifiers, c.Metadata} {
+	for _, anchors := range [][]config.Anchor{c.Issuers, c.Verifiers, c.Metadata, c.Registrars} {
 		for n := range anchors {
 			config.Relative(filepath.Dir(file), &anchors[n].File)
 		}

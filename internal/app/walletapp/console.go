@@ -2,6 +2,7 @@ package walletapp
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/credentials/registration"
 	"github.com/tegata-id/tegata/wallet/holder"
 )
 
@@ -169,6 +171,7 @@ func (c *Console) describe(ask holder.Ask) {
 		c.printf("Somebody whose certificate names no legal entity asks")
 	}
 	c.printf(", as %s:\n", ask.ClientID)
+	c.registered(ask.Registration)
 	for _, item := range ask.Items {
 		optional := ""
 		if item.Optional {
@@ -179,13 +182,35 @@ func (c *Console) describe(ask holder.Ask) {
 			c.printf("    its issuer has revoked it, so that it will probably be refused\n")
 		}
 		for _, path := range item.Paths {
-			kept := ""
-			if slices.ContainsFunc(item.Retained, path.Equal) {
-				kept = "  (will be kept)"
-			}
-			c.printf("    %s%s\n", path, kept)
+			c.printf("    %s%s\n", path, notes(item, path))
 		}
 	}
+}
+
+// registered says what the verifier is registered for.
+func (c *Console) registered(r *holder.Registration) {
+	switch {
+	case r == nil:
+	case r.Certificate == nil:
+		c.printf("  WARNING: it is not registered: %v\n", r.Problem)
+	default:
+		c.printf("  registered as %s, for: %s\n", cmp.Or(r.Certificate.Name, r.Certificate.LegalName),
+			cmp.Or(registration.In(r.Certificate.Purposes, "ja"), "no purpose"))
+	}
+}
+
+// notes is what the person should know of a claim.
+func notes(item holder.Item, path credentials.Path) string {
+	out := ""
+	for _, note := range []struct {
+		paths []credentials.Path
+		text  string
+	}{{item.Retained, "  (will be kept)"}, {item.Biometric, "  (biometric: it can't be changed once it is out)"}, {item.Unregistered, "  (WARNING: the verifier is not registered to ask for it)"}} {
+		if slices.ContainsFunc(note.paths, path.Equal) {
+			out += note.text
+		}
+	}
+	return out
 }
 
 // List prints what the wallet holds.
