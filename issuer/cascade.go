@@ -37,38 +37,60 @@ func (i *Issuer) revoked(ctx context.Context, h jpki.Handle) (revoked bool, reas
 	return status.Revoked, reasonName(status.Revocation.ReasonCode), nil
 }
 
-// Recheck looks up the evidence whose check is due and makes the credentials
-// INVALID that rest on revoked certificates. It returns how many it revoked.
-// Evidence that could not be looked up is due again after a tenth of the
-// interval; the errors are joined.
+// recheck is something that the re-check job looks up: certificates one by one,
+// or the status lists of wallet providers.
+type recheck[T any] struct {
+	// name is what the metrics and the log call it.
+	name string
+	// due returns at most limit of what is to be looked up now.
+	due func(ctx context.Context, tenant string, limit int) ([]T, error)
+	// lookUp makes the credentials INVALID that fall, and returns how many. If it
+	// succeeds, e is no longer due.
+	lookUp func(ctx context.Context, e T) (revoked int, err error)
+	// postpone gives e a new date.
+	postpone func(ctx context.Context, e T, next time.Time) error
+	// oldest is when the one was looked up that has waited longest.
+	oldest func(ctx context.Context, tenant string) (time.Time, error)
+}
+
+// Recheck looks up what is due of the evidence and makes the credentials INVALID
+// that rest on revoked certificates, or were given to wallets that were revoked
+// since. It returns how many it revoked. What could not be looked up is due again
+// after a tenth of the interval; the errors are joined.
 func (i *Issuer) Recheck(ctx context.Context) (revokedCredentials int, err error) {
+	certificates, err := recheckDue(ctx, i, i.certificates())
+	attestations, errAttestations := recheckDue(ctx, i, i.attestationLists())
+	return certificates + attestations, errors.Join(err, errAttestations)
+}
+
+func recheckDue[T any](ctx context.Context, i *Issuer, what recheck[T]) (revoked int, err error) {
 	var failures []error
 	for {
-		due, err := i.cfg.Records.EvidenceToCheck(ctx, i.cfg.Tenant, recheckBatch)
+		due, err := what.due(ctx, i.cfg.Tenant, recheckBatch)
 		if err != nil {
-			return revokedCredentials, errors.Join(append(failures, err)...)
+			return revoked, errors.Join(append(failures, err)...)
 		}
-		n, failed, err := i.recheckAll(ctx, due)
-		revokedCredentials += n
+		n, failed, err := recheckAll(ctx, i, what, due)
+		revoked += n
 		failures = append(failures, failed...)
 		if err != nil || ctx.Err() != nil {
-			return revokedCredentials, errors.Join(append(failures, err)...)
+			return revoked, errors.Join(append(failures, err)...)
 		}
 		if len(due) < recheckBatch {
-			return revokedCredentials, errors.Join(failures...)
+			return revoked, errors.Join(failures...)
 		}
 	}
 }
 
-// recheckAll looks up several pieces of evidence at a time. What could not be
-// looked up gets a new date: without it, it would come back for ever.
-func (i *Issuer) recheckAll(ctx context.Context, due []records.Evidence) (revoked int, failures []error, err error) {
+// recheckAll looks up several at a time. What could not be looked up gets a new
+// date: without it, it would come back for ever.
+func recheckAll[T any](ctx context.Context, i *Issuer, what recheck[T], due []T) (revoked int, failures []error, err error) {
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(recheckConcurrency)
 	for _, e := range due {
 		group.Go(func() error {
-			n, err := i.recheckOne(ctx, e)
+			n, err := what.lookUp(ctx, e)
 			mu.Lock()
 			revoked += n
 			if err != nil {
@@ -78,8 +100,7 @@ func (i *Issuer) recheckAll(ctx context.Context, due []records.Evidence) (revoke
 			if err == nil {
 				return nil
 			}
-			next := i.cfg.Now().Add(max(i.retryInterval(), time.Second))
-			return i.cfg.Records.PostponeCheck(ctx, i.cfg.Tenant, e.Pseudonym, next)
+			return what.postpone(ctx, e, i.cfg.Now().Add(max(i.retryInterval(), time.Second)))
 		})
 	}
 	err = group.Wait()
@@ -88,9 +109,19 @@ func (i *Issuer) recheckAll(ctx context.Context, due []records.Evidence) (revoke
 
 func (i *Issuer) retryInterval() time.Duration { return i.cfg.RecheckInterval / recheckRetries }
 
+// certificates are looked up one by one.
+func (i *Issuer) certificates() recheck[records.Evidence] {
+	return recheck[records.Evidence]{
+		name: recheckedCertificate, due: i.cfg.Records.EvidenceToCheck, lookUp: i.recheckOne, oldest: i.cfg.Records.OldestCheck,
+		postpone: func(ctx context.Context, e records.Evidence, next time.Time) error {
+			return i.cfg.Records.PostponeCheck(ctx, i.cfg.Tenant, e.Pseudonym, next)
+		},
+	}
+}
+
 func (i *Issuer) recheckOne(ctx context.Context, e records.Evidence) (int, error) {
-	handle, err := i.sealer.Open(i.cfg.Tenant, e.Pseudonym, e.SealedHandle)
-	if err != nil {
+	var handle jpki.Handle
+	if err := i.sealer.Open(i.cfg.Tenant, e.Pseudonym, e.SealedHandle, &handle); err != nil {
 		return 0, err
 	}
 	if err := i.knowPart(ctx, handle); err != nil {
@@ -111,7 +142,12 @@ func (i *Issuer) recheckOne(ctx context.Context, e records.Evidence) (int, error
 // while nothing ran.
 func (i *Issuer) Run(ctx context.Context) {
 	var group sync.WaitGroup
-	group.Go(func() { every(ctx, max(i.retryInterval(), time.Second), i.recheckAndForget) })
+	pace := max(i.retryInterval(), time.Second)
+	group.Go(func() { every(ctx, pace, i.recheckAndForget) })
+	// Apart, so that a wallet provider who is slow keeps no certificate waiting.
+	group.Go(func() {
+		every(ctx, pace, func(ctx context.Context) { recheckAndMeasure(ctx, i, i.attestationLists()) })
+	})
 	if i.cfg.CRLs != nil {
 		group.Go(func() { every(ctx, i.cfg.CRLInterval, i.importAndMeasure) })
 	}
@@ -133,34 +169,35 @@ func every(ctx context.Context, interval time.Duration, job func(context.Context
 }
 
 func (i *Issuer) recheckAndForget(ctx context.Context) {
-	revoked, err := i.Recheck(ctx)
-	if err != nil && ctx.Err() == nil {
-		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "recheck of evidence failed",
-			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
-	}
-	if revoked > 0 {
-		i.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "credentials revoked",
-			slog.String("tenant", i.cfg.Tenant), slog.Int("count", revoked))
-	}
-	i.measureRecheck(ctx, err != nil)
+	recheckAndMeasure(ctx, i, i.certificates())
 	_, errDeferred := i.cfg.Records.ForgetDeferred(ctx, i.cfg.Tenant)
 	_, errClaims := i.cfg.Records.ForgetClaims(ctx, i.cfg.Tenant)
 	_, errEvidence := i.cfg.Records.ForgetEvidence(ctx, i.cfg.Tenant)
-	if err := errors.Join(errDeferred, errClaims, errEvidence); err != nil && ctx.Err() == nil {
+	_, errAttestations := i.cfg.Records.ForgetAttestations(ctx, i.cfg.Tenant)
+	if err := errors.Join(errDeferred, errClaims, errEvidence, errAttestations); err != nil && ctx.Err() == nil {
 		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "forgetting what has ended failed",
 			slog.String("tenant", i.cfg.Tenant), slog.String("cause", err.Error()))
 	}
 }
 
-// measureRecheck shows how far behind the rechecks are.
-func (i *Issuer) measureRecheck(ctx context.Context, failed bool) {
-	oldest, err := i.cfg.Records.OldestCheck(ctx, i.cfg.Tenant)
-	if err != nil {
+// recheckAndMeasure is a round of rechecks, and shows how far behind they are.
+func recheckAndMeasure[T any](ctx context.Context, i *Issuer, what recheck[T]) {
+	revoked, err := recheckDue(ctx, i, what)
+	if err != nil && ctx.Err() == nil {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelError, "recheck of evidence failed",
+			slog.String("tenant", i.cfg.Tenant), slog.String("evidence", what.name), slog.String("cause", err.Error()))
+	}
+	if revoked > 0 {
+		i.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "credentials revoked",
+			slog.String("tenant", i.cfg.Tenant), slog.String("evidence", what.name), slog.Int("count", revoked))
+	}
+	oldest, errOldest := what.oldest(ctx, i.cfg.Tenant)
+	if errOldest != nil {
 		return // what is wrong with the database shows elsewhere
 	}
 	var age time.Duration
 	if !oldest.IsZero() {
 		age = i.cfg.Now().Sub(oldest)
 	}
-	i.cfg.Metrics.rechecked(i.cfg.Tenant, failed, age)
+	i.cfg.Metrics.rechecked(i.cfg.Tenant, what.name, err != nil, age)
 }

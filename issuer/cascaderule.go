@@ -8,8 +8,8 @@ import (
 )
 
 // CascadeRule says what becomes of the credentials of a type when the
-// certificate is revoked that they rest on. The zero value lets them fall,
-// whatever the reason.
+// certificate is revoked that they rest on, or the wallet they were given to. The
+// zero value lets them fall, whatever the reason.
 type CascadeRule struct {
 	// None lets them stand. In return they live for at most 24 hours; the
 	// certificate is looked up at each issuance, as for all types.
@@ -26,14 +26,26 @@ const (
 	uncascadedMinimum = time.Hour
 )
 
+// The reasons of wallets. Why their provider revoked them is not told.
+const (
+	// reasonWallet is that the wallet instance was revoked which got the
+	// credential, reasonKeys that the attestation of its key was.
+	reasonWallet = "wallet_revoked"
+	reasonKeys   = "keys_revoked"
+)
+
 // CascadeReasons returns the words for why a certificate was revoked, in the
-// order of their codes in RFC 5280 section 5.3.1.
+// order of their codes in RFC 5280 section 5.3.1, and those for wallets.
 func CascadeReasons() []string {
 	return []string{
 		"unspecified", "key_compromise", "ca_compromise", "affiliation_changed", "superseded",
 		"cessation_of_operation", "certificate_hold", "privilege_withdrawn", "aa_compromise", "other",
+		reasonWallet, reasonKeys,
 	}
 }
+
+// falls reports whether credentials fall for a reason.
+func (r CascadeRule) falls(reason string) bool { return !r.None && !slices.Contains(r.Stand, reason) }
 
 func (r CascadeRule) check() error {
 	if r.None && len(r.Stand) > 0 {
@@ -77,7 +89,6 @@ func Cascade(configurations []Configuration) func(credentialType, reason string)
 		rules[c.Type] = c.Cascade
 	}
 	return func(credentialType, reason string) bool {
-		rule := rules[credentialType]
-		return !rule.None && !slices.Contains(rule.Stand, reason)
+		return rules[credentialType].falls(reason)
 	}
 }

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,6 +59,9 @@ func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openi
 	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
+	if err := i.stillAWallet(ctx, access); err != nil {
+		return nil, err
+	}
 	ready, err := i.ready(ctx, access, configuration)
 	switch {
 	case err != nil:
@@ -69,16 +71,15 @@ func (i *Issuer) issue(ctx context.Context, access *oauth.Access, request *openi
 	case !ready:
 		return i.postpone(ctx, access, configuration, proven, records.DeferredApproved)
 	}
-	if err := signer.within(i, configuration, statusesEnd(proven)); err != nil {
+	if err := signer.within(i, configuration, attestedUntil(configuration, access, statusesEnd(proven))); err != nil {
 		return nil, err
 	}
-	return i.deliver(ctx, access, configuration, signer, proven.Keys, "")
+	return i.deliver(ctx, access, configuration, signer, bound{keys: proven.Keys, statuses: proven.Statuses})
 }
 
-// deliver counts the batch, has it committed, and signs it. deferred is the ID of
-// what it was deferred under, or empty.
-func (i *Issuer) deliver(ctx context.Context, access *oauth.Access, configuration *Configuration, signer *batchSigner, holderKeys []crypto.PublicKey, deferred string) (*openid4vci.CredentialResponse, error) {
-	drafts, first, err := i.drafts(ctx, access, signer, configuration, holderKeys, deferred)
+// deliver counts the batch, has it committed, and signs it.
+func (i *Issuer) deliver(ctx context.Context, access *oauth.Access, configuration *Configuration, signer *batchSigner, to bound) (*openid4vci.CredentialResponse, error) {
+	drafts, first, err := i.drafts(ctx, access, signer, configuration, to)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func (i *Issuer) stillGood(ctx context.Context, cert *evidence.Certificate) erro
 
 // drafts counts the batch, commits it, and returns what is to be signed, with the
 // ID of the first row.
-func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, holderKeys []crypto.PublicKey, deferred string) (drafts []credentials.Draft, first string, err error) {
+func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigner, c *Configuration, to bound) (drafts []credentials.Draft, first string, err error) {
 	claims, err := c.claims(access.Evidence.Kind, access.Person, i.today())
 	if err != nil {
 		return nil, "", openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "what is known of the person is not what this credential needs")
@@ -174,15 +175,21 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 	if err != nil {
 		return nil, "", err
 	}
+	attested, err := i.attested(c, access, to.statuses)
+	if err != nil {
+		return nil, "", err
+	}
 	issued, err := i.cfg.Records.AllocateCredentials(ctx, i.cfg.Tenant, records.Allocation{
 		GrantID:    access.GrantID,
 		ConfigID:   c.ID,
 		Type:       c.Type,
 		Format:     string(c.Format),
-		Count:      len(holderKeys),
+		Count:      len(to.keys),
 		IssuedAt:   s.begins,
 		ValidUntil: s.ends,
-		Deferred:   deferred,
+
+		Attestations: attested,
+		Deferred:     to.deferred,
 	})
 	if err != nil {
 		return nil, "", allocationError(err)
@@ -193,7 +200,7 @@ func (i *Issuer) drafts(ctx context.Context, access *oauth.Access, s *batchSigne
 			Type: c.Type, TypeIntegrity: integrity,
 			Claims:     claims,
 			Always:     c.always(),
-			HolderKey:  holderKeys[n],
+			HolderKey:  to.keys[n],
 			SignedAt:   s.begins,
 			ValidFrom:  s.begins,
 			ValidUntil: s.ends,

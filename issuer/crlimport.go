@@ -29,17 +29,23 @@ const (
 
 // crlPart names the part of a revocation list that a certificate would be in.
 func (i *Issuer) crlPart(h jpki.Handle) (*records.CRLPart, error) {
-	mac := hmac.New(sha256.New, i.pseudonymKey)
-	mac.Write([]byte("tegata crl part v1\x00"))
-	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(h.IssuerKeyID))))
-	mac.Write(h.IssuerKeyID)
-	mac.Write([]byte(h.Partition))
-	id := base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(h.IssuerKeyID)))
+	id := i.pseudonym("tegata crl part v1\x00", string(length), string(h.IssuerKeyID), h.Partition)
 	sealed, err := i.sealer.Seal(i.cfg.Tenant, id, jpki.Handle{IssuerKeyID: h.IssuerKeyID, Partition: h.Partition})
 	if err != nil {
 		return nil, err
 	}
 	return &records.CRLPart{ID: id, IssuerKeyID: hex.EncodeToString(h.IssuerKeyID), SealedName: sealed}, nil
+}
+
+// pseudonym names something to this issuer alone. The parts must not run into one
+// another.
+func (i *Issuer) pseudonym(parts ...string) string {
+	mac := hmac.New(sha256.New, i.pseudonymKey)
+	for _, part := range parts {
+		mac.Write([]byte(part))
+	}
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // knowPart makes the import job know of the part that a certificate would be
@@ -80,8 +86,8 @@ func (i *Issuer) ImportCRLs(ctx context.Context) error {
 }
 
 func (i *Issuer) importPart(ctx context.Context, part records.CRLPart) error {
-	handle, err := i.sealer.Open(i.cfg.Tenant, part.ID, part.SealedName)
-	if err != nil {
+	var handle jpki.Handle
+	if err := i.sealer.Open(i.cfg.Tenant, part.ID, part.SealedName, &handle); err != nil {
 		return err
 	}
 	ca := handle.Issuer(i.cfg.JPKIAnchors)

@@ -170,10 +170,13 @@ func (i *Issuer) finish(ctx context.Context, access *oauth.Access, c *Configurat
 	if err := i.stillGood(ctx, cert); err != nil {
 		return nil, err
 	}
-	if err := signer.within(i, c, b.StatusesEnd); err != nil {
+	if err := i.stillAWallet(ctx, access); err != nil {
 		return nil, err
 	}
-	return i.deliver(ctx, access, c, signer, holderKeys, id)
+	if err := signer.within(i, c, attestedUntil(c, access, b.StatusesEnd)); err != nil {
+		return nil, err
+	}
+	return i.deliver(ctx, access, c, signer, bound{keys: holderKeys, statuses: b.Statuses, deferred: id})
 }
 
 // Deferred lists what waits for the operator's approval, oldest first, at most

@@ -64,11 +64,12 @@ func (i *Issuer) attestedBy(ctx context.Context, clientID string, proven *openid
 	return i.stillAttested(ctx, proven.Statuses, openid4vci.CodeInvalidProof)
 }
 
-// ErrAttestationStatus says that nobody can say now whether a key attestation is
+// ErrAttestationStatus says that nobody can say now whether an attestation is
 // revoked.
-var ErrAttestationStatus = errors.New("the status of a key attestation is unavailable")
+var ErrAttestationStatus = errors.New("the status of an attestation is unavailable")
 
-// stillAttested refuses keys whose attestation was revoked, with an error code.
+// stillAttested refuses wallets and keys whose attestation was revoked, with an
+// error code.
 func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.StatusRef, code string) error {
 	for _, ref := range statuses {
 		result, err := i.cfg.KeyAttesters.Status.Check(ctx, ref)
@@ -76,7 +77,7 @@ func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.Statu
 			return fmt.Errorf("%w: %w", ErrAttestationStatus, err)
 		}
 		if !result.Value.IsValid() {
-			return openid4vci.NewError(code, "the key attestation has been revoked")
+			return openid4vci.NewError(code, "the attestation of the wallet or of its keys has been revoked")
 		}
 	}
 	return nil
@@ -86,9 +87,7 @@ func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.Statu
 // zero if no provider says.
 func statusesEnd(proven *openid4vci.VerifiedProofs) (end time.Time) {
 	for _, attested := range proven.Attestations {
-		if until := attested.StatusUntil; !until.IsZero() && (end.IsZero() || until.Before(end)) {
-			end = until
-		}
+		end = earlier(end, attested.StatusUntil)
 	}
 	return end
 }

@@ -108,8 +108,8 @@ func (i *Issuer) signer(c *Configuration, cert *evidence.Certificate) (*batchSig
 }
 
 // within has the credentials of a batch end, at a boundary that everybody shares,
-// before the wallet provider may take down the status of the key attestation: a
-// revoked key could not be told from others any more. until is zero if the
+// before the wallet provider may take down the status of an attestation: a revoked
+// wallet or key could not be told from others any more. until is zero if the
 // provider doesn't say.
 func (s *batchSigner) within(i *Issuer, c *Configuration, until time.Time) error {
 	if until.IsZero() || !until.Before(s.ends) {
@@ -117,7 +117,7 @@ func (s *batchSigner) within(i *Issuer, c *Configuration, until time.Time) error
 	}
 	ends, err := i.ends(c, i.cfg.Now(), s.ends, until)
 	if err != nil {
-		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the status of the key attestation is kept up for too short a time")
+		return openid4vci.NewError(openid4vci.CodeCredentialRequestDenied, "the status of an attestation is kept up for too short a time")
 	}
 	s.ends = ends
 	return nil

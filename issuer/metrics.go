@@ -35,6 +35,12 @@ const (
 	deferredIssued   = "issued"
 )
 
+// What is looked up again, as the metrics have it.
+const (
+	recheckedCertificate = "certificate"
+	recheckedAttestation = "attestation"
+)
+
 // NewMetrics registers the metrics of all issuers of a process. It panics if the
 // registry has them already.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
@@ -45,11 +51,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		issued: prometheus.NewCounterVec(prometheus.CounterOpts(options("credentials_issued_total",
 			"Credentials signed, by tenant, format and type.")), []string{"tenant", "format", "type"}),
 		revoked: prometheus.NewCounterVec(prometheus.CounterOpts(options("credentials_revoked_total",
-			"Credentials made INVALID, by tenant and cause (evidence, grant or request).")), []string{"tenant", "cause"}),
+			"Credentials made INVALID, by tenant and cause (evidence, attestation, grant or request).")), []string{"tenant", "cause"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts(options("recheck_failures_total",
-			"Rounds of rechecks in which evidence could not be looked up, by tenant.")), []string{"tenant"}),
+			"Rounds of rechecks in which something could not be looked up, by tenant and what (certificate or attestation).")), []string{"tenant", "evidence"}),
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts(options("recheck_age_seconds",
-			"Time since the evidence in use that was checked longest ago was checked, by tenant.")), []string{"tenant"}),
+			"Time since the evidence in use that was checked longest ago was checked, by tenant and what it is (certificate or attestation).")), []string{"tenant", "evidence"}),
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts(options("source_lookups_total",
 			"Lookups in registers behind HTTP, by tenant, source and outcome.")), []string{"tenant", "source", "outcome"}),
 		entries: prometheus.NewCounterVec(prometheus.CounterOpts(options("crl_entries_imported_total",
@@ -109,15 +115,15 @@ func (m *Metrics) Lookups(tenant, name string) func(register.Outcome) {
 }
 
 // rechecked tells how a round of rechecks left things.
-func (m *Metrics) rechecked(tenant string, failed bool, oldest time.Duration) {
+func (m *Metrics) rechecked(tenant, evidence string, failed bool, oldest time.Duration) {
 	if m == nil {
 		return
 	}
-	failures := m.failures.WithLabelValues(tenant) // shown as 0 from the start
+	failures := m.failures.WithLabelValues(tenant, evidence) // shown as 0 from the start
 	if failed {
 		failures.Inc()
 	}
-	m.age.WithLabelValues(tenant).Set(max(0, oldest).Seconds())
+	m.age.WithLabelValues(tenant, evidence).Set(max(0, oldest).Seconds())
 }
 
 // imported counts entries of revocation lists that are done.

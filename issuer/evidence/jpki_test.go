@@ -171,7 +171,8 @@ func TestOperatorHandle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if opened, err := sealer.Open("minato", "p", sealed); err != nil || !reflect.DeepEqual(opened, h) {
+		var opened jpki.Handle
+		if err := sealer.Open("minato", "p", sealed, &opened); err != nil || !reflect.DeepEqual(opened, h) {
 			t.Errorf("%s: %+v, %v", name, opened, err)
 		}
 	}

@@ -5,12 +5,12 @@ import (
 	"crypto/cipher"
 	"encoding/json"
 	"errors"
-
-	"github.com/tegata-id/tegata/credentials/trust/jpki"
 )
 
-// Sealer seals certificate handles to the re-check job. A handle tells the
-// holder's municipality, and the serial number is personal information.
+// Sealer seals to the re-check job what it needs to look something up again. The
+// handle of a certificate tells the holder's municipality, and its serial number
+// is personal information; the status reference of an attestation names a wallet
+// instance.
 type Sealer struct{ aead cipher.AEAD }
 
 // NewSealer returns a sealer under a key of 32 bytes.
@@ -29,27 +29,26 @@ func NewSealer(key []byte) (*Sealer, error) {
 	return &Sealer{aead: aead}, nil
 }
 
-// Seal returns the sealed handle. It opens only together with the tenant and
-// the pseudonym it was sealed for.
-func (s *Sealer) Seal(tenant, pseudonym string, h jpki.Handle) ([]byte, error) {
-	plain, err := json.Marshal(h)
+// Seal returns the sealed handle, which is of a type that JSON has a form for. It
+// opens only together with the tenant and the pseudonym it was sealed for.
+func (s *Sealer) Seal(tenant, pseudonym string, handle any) ([]byte, error) {
+	plain, err := json.Marshal(handle)
 	if err != nil {
 		return nil, err
 	}
 	return s.aead.Seal(nil, nil, plain, associated(tenant, pseudonym)), nil
 }
 
-// Open is the reverse of [Sealer.Seal].
-func (s *Sealer) Open(tenant, pseudonym string, sealed []byte) (jpki.Handle, error) {
+// Open is the reverse of [Sealer.Seal]. The handle is a pointer.
+func (s *Sealer) Open(tenant, pseudonym string, sealed []byte, handle any) error {
 	plain, err := s.aead.Open(nil, nil, sealed, associated(tenant, pseudonym))
 	if err != nil {
-		return jpki.Handle{}, errors.New("a sealed handle does not open")
+		return errors.New("a sealed handle does not open")
 	}
-	var h jpki.Handle
-	if err := json.Unmarshal(plain, &h); err != nil {
-		return jpki.Handle{}, errors.New("a sealed handle is malformed")
+	if err := json.Unmarshal(plain, handle); err != nil {
+		return errors.New("a sealed handle is malformed")
 	}
-	return h, nil
+	return nil
 }
 
 func associated(tenant, pseudonym string) []byte {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"time"
 
+	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/attestation"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 )
@@ -23,6 +25,10 @@ type Client struct {
 	// WalletName is the name that the provider gives the wallet, or the one
 	// that it is registered with.
 	WalletName string
+	// Statuses tell whether the attestation of the instance is revoked, and are
+	// kept up until StatusesEnd at least, which is zero if nobody says.
+	Statuses    []credentials.StatusRef `json:"-"`
+	StatusesEnd time.Time               `json:"-"`
 }
 
 // authenticateClient checks that the client is who it says, by the one method
@@ -74,7 +80,10 @@ func (s *Server) authenticateByAttestation(ctx context.Context, h ClientHeaders,
 	if !first {
 		return nil, refuse(openid4vci.CodeInvalidClient, "the proof of possession was used before, or may have been; sign a new one", nil)
 	}
-	return &Client{ID: client.ID, InstanceKey: client.InstanceKeyThumbprint, WalletName: client.WalletName}, nil
+	return &Client{
+		ID: client.ID, InstanceKey: client.InstanceKeyThumbprint, WalletName: client.WalletName,
+		Statuses: client.Statuses, StatusesEnd: client.StatusUntil,
+	}, nil
 }
 
 // speaksFor reports whether a provider may attest a wallet. Whether the wallet is

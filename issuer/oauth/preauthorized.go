@@ -95,6 +95,8 @@ func (s *Server) exchangePreAuthorized(ctx context.Context, client *Client, dpop
 		Configurations: c.Configurations,
 		Evidence:       c.Evidence,
 		Person:         c.Person,
+		Statuses:       client.Statuses,
+		StatusesEnd:    client.StatusesEnd,
 	}
 	if err := s.narrow(wallet, &access, form); err != nil {
 		return nil, err

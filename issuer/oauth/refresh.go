@@ -54,7 +54,7 @@ func (s *Server) refresh(ctx context.Context, client *Client, dpopKey string, fo
 	case err != nil:
 		return nil, unavailable(err)
 	}
-	access.DPoPKey = dpopKey
+	access.DPoPKey, access.Statuses, access.StatusesEnd = dpopKey, client.Statuses, client.StatusesEnd
 	return s.respond(ctx, newSecret(), *access)
 }
 

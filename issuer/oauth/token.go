@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/issuer/evidence"
@@ -43,6 +44,9 @@ type Access struct {
 	Evidence *evidence.Evidence
 	Person   *source.Person
 	Expires  time.Time
+	// Statuses and StatusesEnd are those of the [Client] at the token request.
+	Statuses    []credentials.StatusRef `json:",omitempty"`
+	StatusesEnd time.Time               `json:",omitzero"`
 }
 
 // Consent names what the person agreed to: it stays the same when the grant is
@@ -136,6 +140,8 @@ func (s *Server) exchangeCode(ctx context.Context, client *Client, dpopKey strin
 		Details:        request.Details,
 		Evidence:       c.Evidence,
 		Person:         c.Person,
+		Statuses:       client.Statuses,
+		StatusesEnd:    client.StatusesEnd,
 	}
 	wallet, err := s.registered(client.ID)
 	if err != nil {
@@ -190,6 +196,7 @@ func (s *Server) startGrant(ctx context.Context, access Access) (refreshToken st
 	}
 	if s.refreshes(access.ClientID) {
 		g.Expires = s.evidenceEnds(access.Evidence)
+		access.Statuses, access.StatusesEnd = nil, time.Time{} // each refresh brings its own
 		if g.Claims, err = json.Marshal(access); err != nil {
 			return "", errors.New("what a token allows has no JSON form") // the error may quote it
 		}

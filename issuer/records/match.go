@@ -141,9 +141,9 @@ func (r *Records) markEvidence(ctx context.Context, tx *sql.Tx, tenant string, l
 
 // fallen is a credential that is about to become INVALID.
 type fallen struct {
-	id, credentialType, pseudonym string
-	entry                         statuslist.Entry
-	reason                        string // for the row alone
+	id, credentialType, pseudonym, batch string
+	entry                                statuslist.Entry
+	reason                               string // for the row alone
 }
 
 // unrevoked reads the credentials that match and are not revoked, expired or
@@ -151,11 +151,11 @@ type fallen struct {
 // tenant.
 func unrevoked(ctx context.Context, tx *sql.Tx, tenant, condition string, args ...any) (out []fallen, err error) {
 	err = each(ctx, tx, `
-		SELECT id, type, evidence_pseudonym, list_id, idx FROM issued_credentials
+		SELECT id, type, evidence_pseudonym, batch_id, list_id, idx FROM issued_credentials
 		WHERE tenant = $1 AND revoked_at = 0 AND `+condition+` ORDER BY id`,
 		append([]any{tenant}, args...), func(rows *sql.Rows) error {
 			var c fallen
-			if err := rows.Scan(&c.id, &c.credentialType, &c.pseudonym, &c.entry.ListID, &c.entry.Index); err != nil {
+			if err := rows.Scan(&c.id, &c.credentialType, &c.pseudonym, &c.batch, &c.entry.ListID, &c.entry.Index); err != nil {
 				return err
 			}
 			out = append(out, c)

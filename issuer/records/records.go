@@ -51,7 +51,7 @@ type Records struct {
 	// it is revoked for a reason; nil means that all do.
 	Cascade func(credentialType, reason string) bool
 	// Revoked, if set, is told how many credentials became INVALID, and whether
-	// their evidence, their grant or a request was the cause.
+	// their evidence, an attestation, their grant or a request was the cause.
 	Revoked func(tenant, cause string, n int)
 }
 
@@ -64,6 +64,8 @@ type Allocation struct {
 	// IssuedAt and ValidUntil are those of the credentials, so they hold no
 	// more precision than the credentials do.
 	IssuedAt, ValidUntil time.Time
+	// Attestations are those that the credentials fall with.
+	Attestations []Attestation
 	// Deferred is the ID of what the credentials were deferred under, which must
 	// be approved; empty if they were not.
 	Deferred string
@@ -88,10 +90,14 @@ func (r *Records) AllocateCredentials(ctx context.Context, tenant string, a Allo
 	if a.Count < 1 || a.ConfigID == "" || a.Type == "" || a.Format == "" || !a.ValidUntil.After(a.IssuedAt) {
 		return nil, errors.New("records: incomplete allocation")
 	}
+	a.Attestations = byPseudonym(a.Attestations)
 	var issued []Issued
 	err := r.DB.Write(ctx, func(tx *sql.Tx) error {
 		pseudonym, err := lockGrantEvidence(ctx, tx, tenant, a.GrantID)
 		if err != nil {
+			return err
+		}
+		if err := r.putAttestations(ctx, tx, tenant, a.Attestations); err != nil {
 			return err
 		}
 		if err := r.useGrant(ctx, tx, tenant, a); err != nil {
@@ -106,8 +112,14 @@ func (r *Records) AllocateCredentials(ctx context.Context, tenant string, a Allo
 		if err != nil {
 			return err
 		}
-		issued, err = insertIssued(ctx, tx, tenant, a, pseudonym, entries)
-		return err
+		batch := ""
+		if len(a.Attestations) > 0 {
+			batch = rand.Text()
+		}
+		if issued, err = insertIssued(ctx, tx, tenant, a, pseudonym, batch, entries); err != nil {
+			return err
+		}
+		return attest(ctx, tx, tenant, batch, a.ValidUntil, a.Attestations)
 	})
 	if err != nil {
 		return nil, err
@@ -143,10 +155,10 @@ func (r *Records) useGrant(ctx context.Context, tx *sql.Tx, tenant string, a All
 	return ErrGrantExhausted
 }
 
-func insertIssued(ctx context.Context, tx *sql.Tx, tenant string, a Allocation, pseudonym string, entries []statuslist.Entry) ([]Issued, error) {
+func insertIssued(ctx context.Context, tx *sql.Tx, tenant string, a Allocation, pseudonym, batch string, entries []statuslist.Entry) ([]Issued, error) {
 	issued := make([]Issued, 0, len(entries))
 	for chunk := range slices.Chunk(entries, database.MaxRows) {
-		args := []any{tenant, a.GrantID, a.ConfigID, a.Type, a.Format, pseudonym, a.IssuedAt.Unix(), a.ValidUntil.Unix()}
+		args := []any{tenant, a.GrantID, a.ConfigID, a.Type, a.Format, pseudonym, a.IssuedAt.Unix(), a.ValidUntil.Unix(), batch}
 		shared := len(args)
 		for _, e := range chunk {
 			row := Issued{ID: rand.Text(), ListID: e.ListID, Index: e.Index}
@@ -155,11 +167,11 @@ func insertIssued(ctx context.Context, tx *sql.Tx, tenant string, a Allocation, 
 		}
 		rows := database.Rows(len(chunk), func(i int) string {
 			own := shared + 3*i
-			return fmt.Sprintf("($1, $%d, $2, $3, $4, $5, $%d, $%d, $6, $7, $8, 0, '')", own+1, own+2, own+3)
+			return fmt.Sprintf("($1, $%d, $2, $3, $4, $5, $%d, $%d, $6, $7, $8, 0, '', $9)", own+1, own+2, own+3)
 		})
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO issued_credentials (tenant, id, grant_id, config_id, type, format, list_id, idx,
-				evidence_pseudonym, issued_at, valid_until, revoked_at, revoke_reason)
+				evidence_pseudonym, issued_at, valid_until, revoked_at, revoke_reason, batch_id)
 			VALUES `+rows, args...); err != nil {
 			return nil, fmt.Errorf("records: issued: %w", err)
 		}

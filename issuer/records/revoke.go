@@ -57,6 +57,8 @@ const (
 	causeEvidence = "evidence"
 	causeRequest  = "request"
 	causeGrant    = "grant"
+	// causeAttestation is a wallet instance, or its keys, that were revoked.
+	causeAttestation = "attestation"
 )
 
 func (r *Records) tell(tenant, cause string, n int) {
