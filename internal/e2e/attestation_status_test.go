@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -72,13 +71,7 @@ func TestNegRevokedInstance(t *testing.T) {
 	if err := d.ask(t, gone); err != nil {
 		t.Fatal(err)
 	}
-	var instance string
-	err := d.open(t).Read(t.Context(), func(tx *sql.Tx) error {
-		return tx.QueryRowContext(t.Context(), `SELECT id FROM wallet_instances`).Scan(&instance)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	instance := d.instances(t)[0]
 	other := d.newWallet(t)
 	if err := d.ask(t, other); err != nil {
 		t.Fatal(err)
@@ -87,12 +80,7 @@ func TestNegRevokedInstance(t *testing.T) {
 		!strings.Contains(text, d.box.Provider+provider.PathStatusLists) || !strings.Contains(text, "every attestation has the status of its entry") {
 		t.Errorf("exit code %d:\n%s", r.ExitCode(), text)
 	}
-	token, err := os.ReadFile(d.cfg.Provider.AdminToken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.send(t, http.MethodPost, d.box.Provider+provider.PathAdminInstances+"/"+instance+provider.PathRevoke,
-		http.Header{"Authorization": {"Bearer " + strings.TrimSpace(string(token))}}, nil).want(t, http.StatusNoContent, "")
+	d.administer(t, provider.PathAdminInstances+"/"+instance+provider.PathRevoke, nil).want(t, http.StatusNoContent, "")
 	d.clock.advance(5 * time.Minute)
 	if err := d.ask(t, gone); err == nil || !strings.Contains(err.Error(), "invalid_client") {
 		t.Errorf("the revoked instance: %v", err)

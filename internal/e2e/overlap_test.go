@@ -12,6 +12,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/jose"
 	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
+	"github.com/tegata-id/tegata/internal/app/sandbox"
 	"github.com/tegata-id/tegata/internal/database/databasetest"
 	"github.com/tegata-id/tegata/internal/session/sessiontest"
 )
@@ -33,6 +34,11 @@ func TestBesideThePreviousProgram(t *testing.T) {
 	o := &overlap{previous: freeAddress(t)}
 	var early *received
 	options := deployOptions{redis: redis, lists: time.Second, recheck: time.Second, window: time.Second}
+	options.prepare = func(box *sandbox.Sandbox) {
+		if err := box.PublishAttestationStatus(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if was.postgres {
 		options.postgres = databasetest.Shared(t)
 	}
@@ -63,6 +69,25 @@ func TestBesideThePreviousProgram(t *testing.T) {
 		o.until(t, g, first, len(g.byCard))
 		o.until(t, g, second, len(g.byCard))
 	}
+	o.fallsWithWallet(t)
+}
+
+// fallsWithWallet revokes a wallet instance that got something of this program. The
+// previous one, which may know nothing of that, keeps out of it.
+func (o *overlap) fallsWithWallet(t *testing.T) {
+	t.Helper()
+	o.at(o.this)
+	c, provides := o.newAttestedClient(t)
+	g := &received{c: c, card: newCard(t, "hanako")}
+	g.token = c.accessToken(t, g.card)
+	g.byCard = append(g.byCard, o.receiveOne(t, g, g.token, o.previous, o.this), o.receiveOne(t, g, g.token, o.this, o.this))
+	o.until(t, g, o.previous, 0)
+	time.Sleep(2 * time.Second) // for a round of what the previous program forgets
+	if err := provides.Revoke(t.Context(), o.box.Issuer); err != nil {
+		t.Fatal(err)
+	}
+	o.until(t, g, o.this, len(g.byCard))
+	o.until(t, g, o.previous, len(g.byCard))
 }
 
 // received is what a person got, and the code that it was got with.
