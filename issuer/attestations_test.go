@@ -225,8 +225,12 @@ func TestNegAttestationLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, publish := range map[string]func(p *walletProvider, o status.TokenOptions, list *status.List) (string, error){
-		"unreachable": func(*walletProvider, status.TokenOptions, *status.List) (string, error) { return "", errors.New("away") },
-		"forged":      func(_ *walletProvider, o status.TokenOptions, list *status.List) (string, error) { return status.Sign(o, list, stranger) },
+		"unreachable": func(*walletProvider, status.TokenOptions, *status.List) (string, error) {
+			return "", errors.New("away")
+		},
+		"forged": func(_ *walletProvider, o status.TokenOptions, list *status.List) (string, error) {
+			return status.Sign(o, list, stranger)
+		},
 		"of another list": func(p *walletProvider, o status.TokenOptions, list *status.List) (string, error) {
 			o.URI += "/other"
 			return status.Sign(o, list, p.signer)
@@ -522,4 +526,33 @@ func BenchmarkRecheckWallets(b *testing.B) {
 		}
 		b.ReportMetric(float64(2*wallets*b.N)/b.Elapsed().Seconds(), "attestations/s")
 	})
+}
+
+// EU-PP-13: credentials end before the status of the wallet they fall with.
+func TestAttestedUntil(t *testing.T) {
+	t.Parallel()
+	day := func(n int) time.Time { return importStart.AddDate(0, 0, n) }
+	i := &Issuer{cfg: Config{MaxValidity: 31 * 24 * time.Hour, Now: func() time.Time { return importStart }}}
+	for name, tc := range map[string]struct {
+		rule               CascadeRule
+		wallet, keys, want time.Time
+	}{
+		"nobody says":           {},
+		"the wallet":            {wallet: day(20), want: day(20)},
+		"the keys":              {keys: day(20), want: day(20)},
+		"the wallet first":      {wallet: day(15), keys: day(20), want: day(15)},
+		"the keys first":        {wallet: day(20), keys: day(15), want: day(15)},
+		"stands":                {rule: CascadeRule{Stand: []string{reasonWallet}}, wallet: day(15), keys: day(20), want: day(20)},
+		"the wallet, far ahead": {wallet: day(400), want: day(400)},
+	} {
+		c := &Configuration{Cascade: tc.rule}
+		until := attestedUntil(c, &oauth.Access{StatusesEnd: tc.wallet}, tc.keys)
+		s := &batchSigner{ends: day(28)}
+		if err := s.within(i, c, until); err != nil || !until.Equal(tc.want) || !until.IsZero() && s.ends.After(until) {
+			t.Errorf("%s: until %v, ends %v, %v", name, until, s.ends, err)
+		}
+	}
+	if err := (&batchSigner{ends: day(28)}).within(i, &Configuration{}, importStart.Add(time.Hour)); err == nil {
+		t.Error("a status that is kept up for an hour is good enough")
+	}
 }

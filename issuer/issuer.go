@@ -6,8 +6,8 @@
 // package oauth decides who may ask; package records counts, in the
 // transaction that allocates status indexes, before anything is signed.
 //
-// When the certificate that a credential rests on is revoked, [Issuer.Recheck]
-// notices it in the revocation lists and makes the credential INVALID.
+// When the certificate that a credential rests on is revoked, or the wallet that
+// got it, [Issuer.Recheck] notices it and makes the credential INVALID.
 package issuer
 
 import (
@@ -103,7 +103,8 @@ type Config struct {
 	RefreshPeriod time.Duration
 	// MaxValidity is the longest a credential lives.
 	MaxValidity time.Duration
-	// RecheckInterval is how often evidence is matched with revocation lists.
+	// RecheckInterval is how often certificates are looked up again, and the status
+	// lists of wallet providers.
 	RecheckInterval time.Duration
 	// StatusWindow is how often status lists are published.
 	StatusWindow time.Duration

@@ -74,7 +74,7 @@ type Mdoc struct {
 }
 
 // Cascade says what becomes of credentials when the certificate is revoked that
-// they rest on: they fall, unless None is set or Stand has the reason.
+// they rest on, or the wallet that got them: they fall, unless None is set or Stand has the reason.
 type Cascade struct {
 	None  bool     `yaml:"none,omitempty"`
 	Stand []string `yaml:"stand,omitempty"`

@@ -21,6 +21,7 @@ import (
 func expansions() (migrations []string) {
 	for _, table := range []string{
 		"status_lists", "status_entries", "status_publications", "status_openings", "evidence", "grants", "grant_limits",
+		"attestation_lists", "accepted_attestations", "attested_batches",
 		"issued_credentials", "audit_heads", "audit_events",
 	} {
 		migrations = append(migrations, strings.ReplaceAll(`
@@ -103,8 +104,8 @@ func (w *world) expand(ctx context.Context, migration string) (err error) {
 	return err
 }
 
-// cycle does everything there is: evidence, a grant, credentials, a
-// revocation, a check.
+// cycle does everything there is: evidence, a grant, credentials on an
+// attestation, a revocation, a check.
 func (w *world) cycle(ctx context.Context, name string) error {
 	g := records.Grant{
 		ID: name, EvidenceKind: "jpki-signature", Evidence: evidence(name),
@@ -113,7 +114,12 @@ func (w *world) cycle(ctx context.Context, name string) error {
 	if err := w.StartGrant(ctx, tenant, g); err != nil {
 		return err
 	}
-	issued, err := w.AllocateCredentials(ctx, tenant, allocation(name, 2))
+	a := allocation(name, 2)
+	a.Attestations = []records.Attestation{{
+		Pseudonym: name, Reason: "r", SealedIndex: []byte("sealed"),
+		List: records.AttestationList{ID: "list", SealedURI: []byte("sealed"), NextCheck: start.Add(time.Hour)},
+	}}
+	issued, err := w.AllocateCredentials(ctx, tenant, a)
 	if err != nil {
 		return err
 	}
@@ -126,7 +132,13 @@ func (w *world) cycle(ctx context.Context, name string) error {
 	if n, err := w.RevokeByEvidence(ctx, tenant, name, "r"); err != nil || n != 1 {
 		return fmt.Errorf("revoked %d, %w", n, err)
 	}
-	return nil
+	if err := w.RevokeByAttestations(ctx, tenant, []string{name}); err != nil {
+		return err
+	}
+	if n, err := w.Fall(ctx, tenant); err != nil || n != 0 {
+		return fmt.Errorf("fell %d, %w", n, err)
+	}
+	return w.MarkListChecked(ctx, tenant, "list", start.Add(2*time.Hour))
 }
 
 // beside writes rows as the later release does, and looks at them through both.

@@ -4,10 +4,15 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/report"
 )
+
+// mostRecheck is how long issuers may go without looking at the status of wallets
+// (EUDI technical specification 3 section 2.4.3).
+const mostRecheck = 24 * time.Hour
 
 // checkRevocation looks at where the revocation of JPKI certificates is looked
 // up.
@@ -19,6 +24,13 @@ func (k *checker) checkRevocation(t config.Tenant) {
 			Level: report.Warning, Where: where + "ocsp_url", File: t.File,
 			What: "requests name citizens' certificates, and http lets everybody between here and the responder read them",
 			Fix:  "use https, or keep it to a network of your own",
+		})
+	}
+	if c.RecheckInterval > config.Duration(mostRecheck) {
+		k.Add(report.Finding{
+			Level: report.Warning, Where: where + "recheck_interval", File: t.File,
+			What: "what was given to a wallet that its provider revokes stands for longer than a day",
+			Fix:  "24h or less, as technical specification 3 of the European framework has it",
 		})
 	}
 	if c.OperatorToken != "" {

@@ -229,7 +229,8 @@ type Issuer struct {
 	// StatusWindow is how often status lists are published.
 	StatusWindow Duration `yaml:"status_window"`
 	// Cascade says, by type, what becomes of credentials when the certificate
-	// is revoked that they rest on. Left out, they become INVALID.
+	// is revoked that they rest on, or the wallet that got them. Left out, they
+	// become INVALID.
 	Cascade map[string]CascadeRule `yaml:"cascade,omitempty"`
 	// KeyAttestations says, by type, what a wallet provider must attest of the
 	// keys that credentials get bound to. Left out, nothing.
@@ -321,7 +322,8 @@ type JPKI struct {
 	// be had, what is at hand serves until it ends; or hard_fail: nothing is
 	// issued from the moment that something newer was due.
 	OnUnavailable string `yaml:"on_unavailable"`
-	// RecheckInterval is how often live credentials are matched with the lists.
+	// RecheckInterval is how often the certificates that live credentials rest on
+	// are looked up, and the wallets that got them.
 	RecheckInterval Duration `yaml:"recheck_interval"`
 	// Throwaway makes a test JPKI inside the process, with test persons and
 	// their cards on the login page, in place of anchors and CRLs. It is for

@@ -322,6 +322,7 @@ func TestCheck(t *testing.T) {
 		"allow-list malformed":   {func(d *deployment) { d.cfg.Outbound.AllowLoopback = []string{"localhost"}; d.save() }, report.Fault, "outbound.allow_loopback", "host:port"},
 		"no anchors of JPKI":     {func(d *deployment) { d.cfg.Issuer.JPKI.Throwaway = false; d.save() }, report.Fault, "issuer.jpki.signature_anchors", "needed"},
 		"token of the operator":  {func(d *deployment) { d.cfg.Issuer.JPKI.OperatorToken = d.path("nobody.token"); d.save() }, report.Fault, "issuer.jpki.operator_token_file", "no such file"},
+		"seldom rechecks":        {func(d *deployment) { d.cfg.Issuer.JPKI.RecheckInterval = config.Duration(25 * time.Hour); d.save() }, report.Warning, "issuer.jpki.recheck_interval", "longer than a day"},
 		"no folder of lists":     {func(d *deployment) { d.cfg.Issuer.JPKI.CRLFolder = d.path("nowhere"); d.save() }, report.Fault, "issuer.jpki.crl_folder", "no such file"},
 		"no lists in the folder": {func(d *deployment) { d.cfg.Issuer.JPKI.CRLFolder = t.TempDir(); d.save() }, report.Fault, "issuer.jpki.crl_folder", "no revocation list"},
 		"JPKI anchor of no JPKI": {func(d *deployment) {
