@@ -426,6 +426,9 @@ func TestNegIssueOnRevokedAttestation(t *testing.T) {
 		// What a process has left that was killed falls with the next look.
 		w.now = w.now.Add(time.Hour)
 		w.rechecks(t, 1)
+		if n := w.count(t, `SELECT COUNT(*) FROM issued_credentials WHERE tenant = 'other' AND revoked_at > 0`); n != 0 {
+			t.Errorf("%d credentials of another tenant fell", n)
+		}
 	})
 }
 
