@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -79,13 +80,18 @@ func startPeer(t *testing.T, program string) *nodePeer {
 		VCT: peerVCT, Doctype: peerDoctype,
 		Anchors: map[string]string{
 			"provider": secret(t, p.cfg.Issuer.WalletProviders[0].File),
-			"issuing":  anchorPEM(p.issuing.Anchor()), "iaca": anchorPEM(p.iaca.Anchor()),
+			"issuing":  anchorPEM(p.box.IssuerAnchors[credentials.FormatSDJWTVC]),
+			"iaca":     anchorPEM(p.box.IssuerAnchors[credentials.FormatMdoc]),
 		},
 	}))(t)
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, node, program)
 	var log logBuffer
-	cmd.Dir, cmd.Env = nodeDir, []string{"PATH=" + os.Getenv("PATH")}
+	root := filepath.Join(t.TempDir(), "root.pem")
+	if err := os.WriteFile(root, keys.EncodeChainPEM([]*x509.Certificate{p.box.TLSRoot}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Dir, cmd.Env = nodeDir, []string{"PATH=" + os.Getenv("PATH"), "NODE_EXTRA_CA_CERTS=" + root}
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &log
 	stdout := tmMust(cmd.StdoutPipe())(t)
 	if err := cmd.Start(); err != nil {

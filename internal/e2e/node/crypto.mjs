@@ -111,9 +111,9 @@ export const jwtVerifier = (anchors, now) => async (signer, { compact, header })
 }
 
 export async function encryptJwe(encryptor, data) {
-  const { publicJwk, alg, enc, apu, apv } = encryptor
+  const { publicJwk, alg, enc, apu, apv, cty = 'json' } = encryptor
   const encrypt = new jose.CompactEncrypt(new TextEncoder().encode(data))
-    .setProtectedHeader({ alg, enc, kid: publicJwk.kid, cty: 'json', ...(apu && { apu }), ...(apv && { apv }) })
+    .setProtectedHeader({ alg, enc, kid: publicJwk.kid, cty, ...(apu && { apu }), ...(apv && { apv }) })
   const parameters = {}
   if (apu) parameters.apu = jose.base64url.decode(apu)
   if (apv) parameters.apv = jose.base64url.decode(apv)

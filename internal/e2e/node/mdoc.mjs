@@ -63,11 +63,15 @@ export async function verifyMdoc({ credential, signer }, anchors, doctype) {
   const mso = issuerSigned.issuerAuth.mobileSecurityObject
   same(mso.docType, doctype, 'doctype')
   same(publicOf(mso.deviceKeyInfo.deviceKey), signer.publicJwk, 'device key')
+  check(checks.length > 10, 'the library checked too little')
+  return elementsOf(issuerSigned)
+}
+
+function elementsOf(issuerSigned) {
   const elements = {}
   for (const namespace of issuerSigned.issuerNamespaces.issuerNamespaces.keys()) {
     elements[namespace] = issuerSigned.getPrettyClaims(namespace)
   }
-  check(checks.length > 10, 'the library checked too little')
   return elements
 }
 
@@ -93,3 +97,19 @@ export async function presentMdoc({ credential, signer }, query, handover, ancho
   }, context)
   return encoded
 }
+
+/**
+ * Verifies a DeviceResponse with one document over a session transcript. Returns
+ * the disclosed elements.
+ */
+export async function verifyDeviceResponse(encoded, sessionTranscript, anchors, doctype) {
+  const deviceResponse = DeviceResponse.fromEncodedForOid4Vp(encoded)
+  await Verifier.verifyDeviceResponse({
+    deviceResponse, sessionTranscript, trustedCertificates: anchors.map((c) => new Uint8Array(c.raw)), onCheck: strict([]),
+  }, context)
+  same(deviceResponse.documents?.map((d) => d.docType), [doctype], 'documents')
+  return elementsOf(deviceResponse.documents[0].issuerSigned)
+}
+
+/** The session transcript of OpenID4VP, over the Digital Credentials API if there is an origin. */
+export const transcript = (handover) => (handover.origin ? SessionTranscript.forOid4VpDcApi(handover, context) : SessionTranscript.forOid4Vp(handover, context))

@@ -51,3 +51,14 @@ export async function presentSDJWT({ credential, signer }, query, { audience, no
 export async function checkPresentation(presentation, { signer }, anchors, nonce) {
   return (await instance(anchors, signer).verify(presentation, { keyBindingNonce: nonce })).payload
 }
+
+/**
+ * Verifies what a wallet presented: the credential with its status, and the
+ * KB-JWT for audience and nonce. Returns the claims and the KB-JWT's payload.
+ */
+export async function verifyPresentation(presentation, anchors, { audience, nonce }) {
+  const { payload, kb } = await instance(anchors).verify(presentation, { keyBindingNonce: nonce })
+  same(kb.payload.aud, audience, 'aud of the KB-JWT')
+  check(Math.abs(kb.payload.iat - Date.now() / 1000) < 60, 'iat of the KB-JWT')
+  return { claims: payload, binding: kb.payload }
+}
