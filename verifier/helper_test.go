@@ -109,18 +109,20 @@ func (w *world) verifier(tenant string) *verifier.Verifier {
 
 func (w *world) config(tenant string) verifier.Config {
 	sdjwtAnchor, mdocAnchor := w.ca.Anchor(credentials.FormatSDJWTVC), w.iaca.Anchor(credentials.FormatMdoc)
+	sdjwtTrust, mdocTrust := w.policy(trust.ProfileSDJWTIssuer, sdjwtAnchor), w.policy(trust.ProfileMdocSigner, mdocAnchor)
+	sdjwtTrust.Known, mdocTrust.Known = &trust.KnownPaths{}, &trust.KnownPaths{}
 	return verifier.Config{
 		Tenant: tenant, BaseURL: origin, NameJA: "架空の店", NameEN: "A made-up shop",
 		Keys: must(keys.NewRing(keys.Entry{Key: w.requestKey}))(w.t), Sessions: session.New(w.backend, w.sessionKeys, tenant, w.clock),
 		Formats: map[credentials.Format]verifier.Format{
 			credentials.FormatSDJWTVC: {
 				Verifier: verifier.SDJWT(&sdjwt.Verifier{
-					Trust: w.policy(trust.ProfileSDJWTIssuer, sdjwtAnchor), Now: w.clock, RequireHolderBinding: true,
+					Trust: sdjwtTrust, Now: w.clock, RequireHolderBinding: true,
 				}),
 				Anchors: []trust.Anchor{sdjwtAnchor},
 			},
 			credentials.FormatMdoc: {
-				Verifier: verifier.Mdoc(&mdoc.Verifier{Trust: w.policy(trust.ProfileMdocSigner, mdocAnchor), Now: w.clock}),
+				Verifier: verifier.Mdoc(&mdoc.Verifier{Trust: mdocTrust, Now: w.clock}),
 				Anchors:  []trust.Anchor{mdocAnchor},
 			},
 		},

@@ -61,6 +61,12 @@ func TestHappyPath(t *testing.T) {
 			if again.State != verifier.StateDelivered || again.Credentials != nil {
 				t.Errorf("after delivery: %+v", again)
 			}
+			// The signer is known now, which changes nothing that is said.
+			tx = w.start(tt.query)
+			r = w.fetch(tx)
+			if diff := cmp.Diff(got, w.accepted(tx, r, w.encrypted(r, tt.present(w, r)))); diff != "" {
+				t.Errorf("presented again:\n%s", diff)
+			}
 		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Policy decides which certificates are accepted for one purpose. All fields
-// are mandatory. A policy is read-only once in use and then safe for
+// but Known are mandatory. A policy is read-only once in use and then safe for
 // concurrent use; to change anchors, use another policy.
 type Policy struct {
 	Anchors []Anchor
@@ -22,6 +22,8 @@ type Policy struct {
 	Revocation Revocation
 	// Now returns the time at which validity is judged.
 	Now func() time.Time
+	// Known remembers paths, if it is there.
+	Known *KnownPaths
 }
 
 // Revocation is a stance on revocation: [NotChecked], [CheckedBy], a
@@ -77,6 +79,9 @@ func (p *Policy) Verify(ctx context.Context, leaf *x509.Certificate, intermediat
 	// Validity is counted in whole seconds, both ends included (RFC 5280
 	// section 4.1.2.5).
 	now := p.Now().Truncate(time.Second)
+	if certs := p.Known.find(p, leaf, intermediates, now); certs != nil {
+		return p.accept(ctx, certs)
+	}
 	if err := p.screen(leaf, intermediates, now); err != nil {
 		return nil, err
 	}
@@ -92,7 +97,11 @@ func (p *Policy) Verify(ctx context.Context, leaf *x509.Certificate, intermediat
 			}
 			continue
 		}
-		return p.accept(ctx, certs)
+		chain, err := p.accept(ctx, certs)
+		if err == nil {
+			p.Known.keep(p, intermediates, candidates, now)
+		}
+		return chain, err
 	}
 	return nil, first
 }

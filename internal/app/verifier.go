@@ -51,6 +51,7 @@ func (a *App) buildVerifier(t *tenant) error {
 		return &trust.Policy{
 			Anchors: forFormat(anchors, format), Profile: profile, Now: now,
 			Revocation: trust.NotChecked("issuers' signers are withdrawn by taking their anchor off the list"),
+			Known:      &trust.KnownPaths{},
 		}
 	}
 	formats := map[credentials.Format]verifier.Format{}

@@ -112,7 +112,7 @@ func (f *figures) print(name string, batch int) {
 	slices.Sort(f.bare)
 	middle := len(ratios) / 2
 	each := time.Duration(batch)
-	fmt.Printf("%-36s %9v %9v   %5.2f %5.2f %5.2f\n", name,
+	fmt.Printf("%-42s %9v %9v   %5.2f %5.2f %5.2f\n", name,
 		(f.server[middle] / each).Round(time.Microsecond), (f.bare[middle] / each).Round(time.Microsecond),
 		ratios[0], ratios[middle], ratios[len(ratios)-1])
 }
@@ -136,7 +136,7 @@ func issuance(t testing.TB, binary string, s setup, size scale, profiles string)
 	t.Helper()
 	v := start(t, binary, s)
 	fmt.Printf("\n%s; %d connections that are kept open; %d rounds\n", s.name, wallets, size.rounds)
-	fmt.Printf("%-36s %9s %9s   %-17s\n", "per credential", "server", "bare", "times (min, median, max)")
+	fmt.Printf("%-42s %9s %9s   %-17s\n", "per credential", "server", "bare", "times (min, median, max)")
 	var needs []string
 	for _, j := range jobs {
 		f := v.measure(t, j, size)

@@ -53,6 +53,13 @@ func needOfPresentation(certificates int) need {
 	return need{agreements: 1, verifies: 2 + certificates, digests: disclosed + 2, macs: 2, opens: 3}
 }
 
+// known leaves out the certificates of a signer whose path the server has found
+// before, and does not look for again.
+func (n need) known(certificates int) need {
+	n.verifies -= certificates
+	return n
+}
+
 // cold adds what a status list needs that was not fetched yet: its signature
 // and that of its signer's certificate.
 func (n need) cold() need {
@@ -181,19 +188,25 @@ func (v *server) present(t testing.TB, p shown, credentials []held, answers int)
 	return used, certificates
 }
 
-// warm measures with the caches filled by a first round that does not count.
-func (v *server) warm(t testing.TB, p shown, all []held, s scale) *figures {
+// warm measures with the caches filled by a first round that does not count. It
+// returns the figures twice: as multiples of all that an answer needs, and of
+// what it needs if the signer is known.
+func (v *server) warm(t testing.TB, p shown, all []held, s scale) (f, known *figures) {
 	t.Helper()
-	f, b := &figures{}, newBare(t)
+	f, known = &figures{}, &figures{}
+	b := newBare(t)
 	for round := -1; round < s.rounds; round++ {
 		used, certificates := v.present(t, p, all, s.answers)
 		f.need = needOfPresentation(certificates)
-		bare := b.cost(t, f.need, s.answers)
-		if round >= 0 {
-			f.server, f.bare = append(f.server, used), append(f.bare, bare)
+		known.need = f.need.known(certificates)
+		for _, f := range []*figures{f, known} {
+			bare := b.cost(t, f.need, s.answers)
+			if round >= 0 {
+				f.server, f.bare = append(f.server, used), append(f.bare, bare)
+			}
 		}
 	}
-	return f
+	return f, known
 }
 
 // cold measures the first answer of a process: no connection, list or memory is
@@ -244,15 +257,17 @@ func presentation(t testing.TB, binary string, s setup, size scale, profiles str
 	t.Helper()
 	v := start(t, binary, s)
 	fmt.Printf("\n%s; %d connections that are kept open; %d rounds\n", s.name, wallets, size.rounds)
-	fmt.Printf("%-36s %9s %9s   %-17s\n", "per verified presentation", "server", "bare", "times (min, median, max)")
+	fmt.Printf("%-42s %9s %9s   %-17s\n", "per verified presentation", "server", "bare", "times (min, median, max)")
 	var needs []string
 	for _, p := range presentations {
 		all := v.hold(t, p.configuration)
 		row := func(name string, f *figures) {
 			f.print(name, 1)
-			needs = append(needs, fmt.Sprintf("%s, bare: %s", name, f.need))
+			needs = append(needs, fmt.Sprintf("%s, bare: %s", strings.TrimSpace(name), f.need))
 		}
-		row(p.name+", warm", v.warm(t, p, all, size))
+		warm, known := v.warm(t, p, all, size)
+		row(p.name+", warm", warm)
+		row("  bare without the known signer's path", known)
 		if profiles != "" {
 			file := fmt.Sprintf("%s/presentation-%s.pprof", profiles, strings.TrimPrefix(p.configuration, "identity_"))
 			v.profile(t, file, "10", func() { v.present(t, p, all, size.answers) })
