@@ -16,7 +16,7 @@ const clockSkew = 60 * time.Second
 
 // facts are the claims that describe the credential.
 type facts struct {
-	vct, issuer                     string
+	vct, integrity, issuer          string
 	signedAt, validFrom, validUntil time.Time
 	status                          *credentials.StatusRef
 	// holder is nil if there is no cnf.
@@ -32,6 +32,13 @@ func readFacts(payload credentials.Object) (*facts, error) {
 		return nil, fail(ReasonMalformed, "vct is missing or not a string")
 	}
 	f.vct = string(vct)
+	if claim, ok := payload["vct#integrity"]; ok {
+		text, ok := claim.(credentials.Text)
+		if !ok || text == "" {
+			return nil, fail(ReasonMalformed, "vct#integrity is not a string")
+		}
+		f.integrity = string(text)
+	}
 	if iss, ok := payload["iss"]; ok {
 		text, ok := iss.(credentials.Text)
 		if !ok {

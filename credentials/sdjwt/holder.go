@@ -19,8 +19,9 @@ import (
 // and its disclosures put in place, but with nobody having checked who signed
 // it. See [Verifier.VerifyIssued].
 type Unverified struct {
-	// Type is vct, Issuer is iss, empty if there is none.
-	Type, Issuer string
+	// Type is vct, Issuer is iss, empty if there is none. TypeIntegrity is what the
+	// type's metadata must be, vct#integrity, empty if it does not say.
+	Type, TypeIntegrity, Issuer string
 	// Claims holds all claims about the subject.
 	Claims credentials.Object
 	// HolderKey is the key in cnf, nil if there is none.
@@ -62,7 +63,7 @@ func Parse(raw string) (*Unverified, error) {
 		return nil, err
 	}
 	return &Unverified{
-		Type: f.vct, Issuer: f.issuer, Claims: subjectClaims(payload), HolderKey: f.holder,
+		Type: f.vct, TypeIntegrity: f.integrity, Issuer: f.issuer, Claims: subjectClaims(payload), HolderKey: f.holder,
 		SignedAt: f.signedAt, ValidFrom: f.validFrom, ValidUntil: f.validUntil, Status: f.status,
 		X5C: token.Header.X5C, parts: p, payload: payload, disclosures: disclosures,
 	}, nil

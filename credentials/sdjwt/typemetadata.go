@@ -3,19 +3,24 @@ package sdjwt
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
 )
 
 // TypeMetadata describes a type of SD-JWT VC (draft-ietf-oauth-sd-jwt-vc
-// section 5). Types that extend others and renderings are not supported.
+// section 5). Renderings are not read, so that no template of a stranger's is ever
+// shown.
 type TypeMetadata struct {
 	// VCT is the type that is described.
 	VCT string `json:"vct"`
+	// Extends is the type that this one adds to, empty for most, and
+	// ExtendsIntegrity what its document must be. Package vctm puts them together.
+	Extends          string `json:"extends,omitempty"`
+	ExtendsIntegrity string `json:"extends#integrity,omitempty"`
 	// Name is for developers; people read Display.
 	Name    string          `json:"name,omitempty"`
 	Display []TypeDisplay   `json:"display,omitempty"`
@@ -61,29 +66,42 @@ var ErrTypeMetadata = errors.New("the type metadata is not acceptable")
 
 // ParseTypeMetadata reads the metadata of the type vct, which it must name
 // character by character (section 5.3), and validates it. Members that are not
-// known are ignored; a type that extends another is refused, because what it
-// inherits would be missing. Errors are [ErrTypeMetadata].
+// known are ignored. What a type inherits that extends another is not in it.
+// Errors are [ErrTypeMetadata].
 func ParseTypeMetadata(data []byte, vct string) (*TypeMetadata, error) {
-	var m struct {
-		TypeMetadata
-		Extends *json.RawMessage `json:"extends"`
-	}
+	var m TypeMetadata
 	if len(data) > MaxTypeMetadataSize {
 		return nil, fmt.Errorf("%w: larger than %d bytes", ErrTypeMetadata, MaxTypeMetadataSize)
 	}
 	if err := jose.UnmarshalJSON(data, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTypeMetadata, err)
 	}
-	switch {
-	case m.VCT != vct:
+	if m.VCT != vct {
 		return nil, fmt.Errorf("%w: vct is not the type that was asked for", ErrTypeMetadata)
-	case m.Extends != nil:
-		return nil, fmt.Errorf("%w: types that extend others are not supported", ErrTypeMetadata)
 	}
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	return &m.TypeMetadata, nil
+	return &m, nil
+}
+
+// CheckType holds a credential with all its disclosures to the metadata of its
+// type (section 5.7): mandatory claims are there, and claims can be disclosed
+// selectively as it says. Errors are [ErrTypeMetadata].
+func (u *Unverified) CheckType(m *TypeMetadata) error {
+	for _, c := range m.Claims {
+		places := resolve(c.Path, nil, u.payload)
+		if c.Mandatory && len(places) == 0 {
+			return fmt.Errorf("%w: the mandatory claim %s is missing", ErrTypeMetadata, c.Path)
+		}
+		for _, place := range places {
+			selective := slices.ContainsFunc(u.disclosures, func(d *disclosure) bool { return d.path.Equal(place) })
+			if c.Disclosure == SDAlways && !selective || c.Disclosure == SDNever && selective {
+				return fmt.Errorf("%w: %s can be disclosed otherwise than it says", ErrTypeMetadata, c.Path)
+			}
+		}
+	}
+	return nil
 }
 
 // Integrity returns what credentials name a document of type metadata by, in
@@ -96,8 +114,11 @@ func Integrity(document []byte) string {
 // Validate checks the rules of sections 5.2, 5.5 and 5.6. Errors are
 // [ErrTypeMetadata].
 func (m *TypeMetadata) Validate() error {
-	if m.VCT == "" {
+	switch {
+	case m.VCT == "":
 		return fmt.Errorf("%w: no vct", ErrTypeMetadata)
+	case m.Extends == "" && m.ExtendsIntegrity != "":
+		return fmt.Errorf("%w: extends#integrity without extends", ErrTypeMetadata)
 	}
 	locales := map[string]bool{}
 	for _, d := range m.Display {

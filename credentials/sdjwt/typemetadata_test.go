@@ -36,7 +36,8 @@ func TestTypeMetadata(t *testing.T) {
 		"SVC-13 no type":          {`"vct":"urn:test:type:1",`, ``},
 		"not an object":           {good, `["urn:test:type:1"]`},
 		"member twice":            {`"name":"test"`, `"name":"test","name":"test"`},
-		"SVC-15 extends":          {`"name":"test"`, `"extends":"urn:test:type:0"`},
+		"SVC-15 extends nothing":  {`"name":"test"`, `"extends#integrity":"sha256-AAAA"`},
+		"SVC-15 extends a number": {`"name":"test"`, `"extends":1`},
 		"SVC-16 no locale":        {`"locale":"en",`, ``},
 		"SVC-16 no name":          {`"locale":"en","name":"Test"`, `"locale":"en"`},
 		"SVC-16 locale twice":     {`"locale":"en","name"`, `"locale":"ja","name"`},
@@ -57,5 +58,36 @@ func TestTypeMetadata(t *testing.T) {
 	}
 	if err := (&sdjwt.TypeMetadata{VCT: vct, Claims: []sdjwt.ClaimMetadata{{Path: credentials.PathOf("a")}}}).Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCheckType holds credentials to their type (SVC-20).
+func TestCheckType(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const hidden = `["c2FsdHNhbHRzYWx0c2FsdA","hidden",1]`
+	u, err := sdjwt.Parse(w.sign(t, map[string]any{
+		"vct": "urn:a", "plain": 1, "open": map[string]any{"in": 1}, "_sd": []string{digest(hidden)}, "_sd_alg": "sha-256",
+	}, hidden))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		claim sdjwt.ClaimMetadata
+		ok    bool
+	}{
+		"mandatory and there":      {sdjwt.ClaimMetadata{Path: credentials.PathOf("open", "in"), Mandatory: true}, true},
+		"mandatory and missing":    {sdjwt.ClaimMetadata{Path: credentials.PathOf("open", "out"), Mandatory: true}, false},
+		"optional and missing":     {sdjwt.ClaimMetadata{Path: credentials.PathOf("out"), Disclosure: sdjwt.SDAlways}, true},
+		"mandatory, of the token":  {sdjwt.ClaimMetadata{Path: credentials.PathOf("vct"), Mandatory: true, Disclosure: sdjwt.SDNever}, true},
+		"always in clear, as said": {sdjwt.ClaimMetadata{Path: credentials.PathOf("plain"), Disclosure: sdjwt.SDNever}, true},
+		"in clear, against it":     {sdjwt.ClaimMetadata{Path: credentials.PathOf("plain"), Disclosure: sdjwt.SDAlways}, false},
+		"selective, as said":       {sdjwt.ClaimMetadata{Path: credentials.PathOf("hidden"), Disclosure: sdjwt.SDAlways}, true},
+		"selective, against it":    {sdjwt.ClaimMetadata{Path: credentials.PathOf("hidden"), Disclosure: sdjwt.SDNever}, false},
+		"selective, if it likes":   {sdjwt.ClaimMetadata{Path: credentials.PathOf("hidden"), Disclosure: sdjwt.SDAllowed}, true},
+	} {
+		if err := u.CheckType(&sdjwt.TypeMetadata{VCT: "urn:a", Claims: []sdjwt.ClaimMetadata{tc.claim}}); (err == nil) != tc.ok || err != nil && !errors.Is(err, sdjwt.ErrTypeMetadata) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

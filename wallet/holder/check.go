@@ -68,7 +68,7 @@ func (i *issuance) check(ctx context.Context, want wanted, issued []openid4vci.I
 			Refresh: i.refresh(), Reuse: reuse(want.configuration),
 		})
 	}
-	return out, nil
+	return out, i.name(ctx, want, out)
 }
 
 // claimKey returns the wallet's key that a credential is bound to, each only

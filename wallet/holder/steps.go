@@ -20,6 +20,7 @@ const (
 	PartyIssuer              = "issuer"
 	PartyAuthorizationServer = "authorization server"
 	PartyVerifier            = "verifier"
+	PartyTypes               = "type authority"
 )
 
 // Step is one exchange between two parties, for people who want to watch.

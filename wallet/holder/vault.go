@@ -29,6 +29,8 @@ type Held struct {
 	Raw string
 	// Key signs presentations; nil if the credential is bound to no key.
 	Key crypto.Signer
+	// Names are what people read in the place of Type and of the names of Claims.
+	Names Names
 	// Claims are all claims, whether disclosed or not.
 	Claims credentials.Object
 	// Chain is the issuer's chain as it was verified, with the anchor.

@@ -67,6 +67,8 @@ type world struct {
 	editIssuer func(*openid4vci.IssuerMetadata)
 	// metadata answers in the issuer's place with what it would say.
 	metadata func(rw http.ResponseWriter, r *http.Request, m *openid4vci.IssuerMetadata)
+	// types answers at /type.
+	types http.HandlerFunc
 	// accepted are the Accept headers that metadata saw.
 	accepted   []string
 	editServer func(*openid4vci.AuthorizationServerMetadata)
@@ -226,6 +228,7 @@ func (w *world) mux() http.Handler {
 	})
 	mux.HandleFunc("GET "+openid4vci.WellKnownIssuer, w.issuerMetadata)
 	mux.HandleFunc("GET "+openid4vci.WellKnownAuthorizationServer, w.serverMetadata)
+	mux.HandleFunc("GET /type", func(rw http.ResponseWriter, r *http.Request) { w.types(rw, r) })
 	mux.HandleFunc("POST /par", w.push)
 	mux.HandleFunc("POST /token", w.token)
 	mux.HandleFunc("POST /nonce", func(rw http.ResponseWriter, _ *http.Request) {

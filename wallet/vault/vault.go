@@ -53,7 +53,8 @@ type record struct {
 	Chain      [][]byte  `json:"chain,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Uses       int       `json:"uses,omitempty"`
-	// Refresh, Reuse and LastStatus are as in [holder.Held].
+	// Names, Refresh, Reuse and LastStatus are as in [holder.Held].
+	Names      holder.Names            `json:"names,omitzero"`
 	Refresh    *holder.Refresh         `json:"refresh,omitempty"`
 	Reuse      *openid4vci.ReuseOption `json:"reuse,omitempty"`
 	LastStatus *holder.LastStatus      `json:"last_status,omitempty"`
@@ -139,7 +140,7 @@ func (v *Vault) Add(_ context.Context, held []*holder.Held) error {
 		for _, h := range held {
 			r := record{
 				ID: h.ID, Batch: h.Batch, Issuer: h.Issuer, ConfigurationID: h.ConfigurationID,
-				Format: h.Format, Raw: h.Raw, ReceivedAt: h.ReceivedAt, Uses: h.Uses,
+				Format: h.Format, Raw: h.Raw, ReceivedAt: h.ReceivedAt, Uses: h.Uses, Names: h.Names,
 				Refresh: clone(h.Refresh), Reuse: clone(h.Reuse), LastStatus: clone(h.LastStatus),
 			}
 			if h.Key != nil {
@@ -252,7 +253,7 @@ func (v *Vault) Remove(_ context.Context, batch string) error {
 func (r *record) held(s *state) (*holder.Held, error) {
 	h := &holder.Held{
 		ID: r.ID, Batch: r.Batch, Issuer: r.Issuer, ConfigurationID: r.ConfigurationID,
-		Format: r.Format, Raw: r.Raw, ReceivedAt: r.ReceivedAt, Uses: r.Uses,
+		Format: r.Format, Raw: r.Raw, ReceivedAt: r.ReceivedAt, Uses: r.Uses, Names: r.Names,
 		Refresh: clone(r.Refresh), Reuse: clone(r.Reuse), LastStatus: clone(r.LastStatus),
 	}
 	switch r.Format {

@@ -68,7 +68,11 @@ func (i *issuer) held(t *testing.T, format credentials.Format, id, batch string,
 		ID: id, Batch: batch, Issuer: "https://issuer.example", ConfigurationID: "c", Format: format, Key: key,
 		ReceivedAt: start, ValidFrom: d.ValidFrom, ValidUntil: d.ValidUntil, Status: d.Status,
 		Refresh: &holder.Refresh{Server: "https://issuer.example", Token: "the-refresh-token"},
-		Reuse:   &openid4vci.ReuseOption{Details: []string{"once_only"}, BatchSize: 2, LifetimeLeft: 3600},
+		Names: holder.Names{
+			Type:   []holder.Text{{Locale: "ja", Text: "試験"}},
+			Claims: []holder.ClaimName{{Path: credentials.PathOf("age"), Name: []holder.Text{{Locale: "en", Text: "Age"}}}},
+		},
+		Reuse: &openid4vci.ReuseOption{Details: []string{"once_only"}, BatchSize: 2, LifetimeLeft: 3600},
 	}
 	if format == credentials.FormatMdoc {
 		d.Type, d.Claims = "org.test.1", credentials.Object{"org.test.1": d.Claims}

@@ -257,7 +257,7 @@ func (h *handler) credential(c echo.Context) error {
 	}
 	for _, b := range holder.Batches(held) {
 		if b.Batch == c.Param("id") {
-			return h.render(c, http.StatusOK, pageCredential, pageData{Batches: []holder.Batch{b}, Claims: flatten(b.Claims)})
+			return h.render(c, http.StatusOK, pageCredential, pageData{Batches: []holder.Batch{b}, Claims: flatten(b.Held)})
 		}
 	}
 	return notFound()

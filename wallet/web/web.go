@@ -115,17 +115,18 @@ type pageData struct {
 
 // item is a presentation that is asked for.
 type item struct {
-	Type              string
-	Optional, Revoked bool
-	Claims            []itemClaim
+	Name, NameEN, Type string
+	Optional, Revoked  bool
+	Claims             []itemClaim
 }
 
 type itemClaim struct {
-	Name                          string
+	Name, NameEN, Path            string
 	Kept, Biometric, Unregistered bool
 }
 
-type claim struct{ Name, Value string }
+// claim is a leaf of what a credential says.
+type claim struct{ Name, NameEN, Path, Value string }
 
 // describe returns the page for where a flow has come to.
 func describe(f *flow) (page, pageData) {
@@ -197,11 +198,15 @@ func (d *pageData) ask(ask holder.Ask) {
 		d.Unregistered = r != nil
 	}
 	for _, i := range ask.Items {
-		shown := item{Type: i.Credential.Type, Optional: i.Optional, Revoked: i.Credential.Revoked()}
+		shown := item{
+			Name: i.Credential.Name("ja"), NameEN: i.Credential.Name("en"), Type: i.Credential.Type,
+			Optional: i.Optional, Revoked: i.Credential.Revoked(),
+		}
 		d.Optional = d.Optional || i.Optional
 		for _, path := range i.Paths {
 			shown.Claims = append(shown.Claims, itemClaim{
-				Name: path.String(), Kept: slices.ContainsFunc(i.Retained, path.Equal),
+				Name: i.Credential.ClaimName(path, "ja"), NameEN: i.Credential.ClaimName(path, "en"), Path: path.String(),
+				Kept:      slices.ContainsFunc(i.Retained, path.Equal),
 				Biometric: slices.ContainsFunc(i.Biometric, path.Equal), Unregistered: slices.ContainsFunc(i.Unregistered, path.Equal),
 			})
 		}
@@ -219,24 +224,24 @@ func isOffer(link string) bool {
 	return strings.Contains(query, "credential_offer=") || strings.Contains(query, "credential_offer_uri=")
 }
 
-// flatten lists the leaves of claims by their paths.
-func flatten(claims credentials.Object) []claim {
+// flatten lists the leaves of the claims, by what people read and by their paths.
+func flatten(h *holder.Held) []claim {
 	var out []claim
-	var walk func(path []string, v any)
-	walk = func(path []string, v any) {
+	var walk func(path credentials.Path, v any)
+	walk = func(path credentials.Path, v any) {
 		switch v := v.(type) {
 		case map[string]any:
 			for _, name := range slices.Sorted(maps.Keys(v)) {
-				walk(append(slices.Clone(path), name), v[name])
+				walk(append(slices.Clone(path), credentials.Name(name)), v[name])
 			}
 		case []any:
 			for n, element := range v {
-				walk(append(slices.Clone(path), fmt.Sprint(n)), element)
+				walk(append(slices.Clone(path), credentials.Index(n)), element)
 			}
 		default:
-			out = append(out, claim{strings.Join(path, "."), fmt.Sprint(v)})
+			out = append(out, claim{h.ClaimName(path, "ja"), h.ClaimName(path, "en"), path.String(), fmt.Sprint(v)})
 		}
 	}
-	walk(nil, claims.JSON())
+	walk(nil, h.Claims.JSON())
 	return out
 }

@@ -177,14 +177,27 @@ func (c *Console) describe(ask holder.Ask) {
 		if item.Optional {
 			optional = ", optional"
 		}
-		c.printf("  of %s%s\n", item.Credential.Type, optional)
+		c.printf("  of %s%s\n", named(item.Credential), optional)
 		if item.Credential.Revoked() {
 			c.printf("    its issuer has revoked it, so that it will probably be refused\n")
 		}
 		for _, path := range item.Paths {
-			c.printf("    %s%s\n", path, notes(item, path))
+			name := path.String()
+			if called := item.Credential.ClaimName(path, "ja"); called != name {
+				name = called + " (" + name + ")"
+			}
+			c.printf("    %s%s\n", name, notes(item, path))
 		}
 	}
+}
+
+// named is what people read of a type, with the type itself: names are the
+// issuer's word.
+func named(h *holder.Held) string {
+	if name := h.Name("ja"); name != h.Type {
+		return name + " (" + h.Type + ")"
+	}
+	return h.Type
 }
 
 // registered says what the verifier is registered for.
@@ -221,7 +234,7 @@ func (c *Console) List(ctx context.Context) error {
 	}
 	for _, b := range holder.Batches(held) {
 		c.printf("%s  %s  %s  from %s  until %s  %d copies, %d never shown  %s\n",
-			b.Batch, b.Format, b.Type, b.Issuer, b.ValidUntil.Format("2006-01-02"), b.Copies, b.Unused, statusOf(b.Held))
+			b.Batch, b.Format, named(b.Held), b.Issuer, b.ValidUntil.Format("2006-01-02"), b.Copies, b.Unused, statusOf(b.Held))
 	}
 	imported, err := c.App.Vault.Imported(ctx)
 	if err != nil {
@@ -269,7 +282,7 @@ func (c *Console) Show(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	c.printf("type    %s\nformat  %s\nissuer  %s\nvalid   %s to %s\nstatus  %s\nclaims  %s\n", h.Type, h.Format, h.Issuer,
+	c.printf("type    %s\nformat  %s\nissuer  %s\nvalid   %s to %s\nstatus  %s\nclaims  %s\n", named(h), h.Format, h.Issuer,
 		h.ValidFrom.Format("2006-01-02 15:04 MST"), h.ValidUntil.Format("2006-01-02 15:04 MST"), statusOf(h), claims)
 	return nil
 }
