@@ -21,7 +21,7 @@ func TestPresets(t *testing.T) {
 	s := newSite(t)
 	index := text(t, s.do(http.MethodGet, "/", ""))
 	listed := text(t, wantCode(t, s.api(http.MethodGet, "/api/presets", ""), http.StatusOK))
-	for _, id := range []string{"age_check", "account_opening", "phone_contract", "hotel_check_in", "moving_house"} {
+	for _, id := range []string{"age_check", "account_opening", "phone_contract", "hotel_check_in", "moving_house", "company_representative"} {
 		r := s.api(http.MethodPost, "/api/transactions", `{"preset":"`+id+`","flow":"cross_device"}`)
 		tx := decode[created](t, wantCode(t, r, http.StatusCreated))
 		query := string(s.read(tx.Link, tx.RequestURI).Parameters.DCQLQuery)

@@ -269,9 +269,9 @@ func fits(given, kind Kind) bool {
 
 func (s *Shape) check(key string, f *faults) {
 	switch s.Kind {
-	case KindText, KindLatin, KindIdentifier, KindBool, KindUnsigned, KindInteger, KindFullDate, KindTime, KindBytes, KindPortrait, KindList, KindObject:
+	case KindText, KindLatin, KindIdentifier, KindCorporateNumber, KindBool, KindUnsigned, KindInteger, KindFullDate, KindTime, KindBytes, KindPortrait, KindList, KindObject:
 	default:
-		f.add(key+".type", "%q is none of text, latin, identifier, bool, unsigned, integer, full-date, time, bytes, portrait, list, object", s.Kind)
+		f.add(key+".type", "%q is none of text, latin, identifier, corporate-number, bool, unsigned, integer, full-date, time, bytes, portrait, list, object", s.Kind)
 		return
 	}
 	if text := s.Kind == KindText || s.Kind == KindLatin || s.Kind == KindIdentifier; s.MaxLength < 0 || s.MaxLength != 0 && !text {

@@ -19,7 +19,7 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := []string{
-		"text", "latin", "identifier", "bool", "unsigned", "integer", "full-date", "time", "bytes", "portrait", "list", "object",
+		"text", "latin", "identifier", "corporate-number", "bool", "unsigned", "integer", "full-date", "time", "bytes", "portrait", "list", "object",
 	}
 	for _, function := range catalogue.FunctionNames() {
 		names = append(names, "person."+function)

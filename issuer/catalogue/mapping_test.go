@@ -31,6 +31,11 @@ func hanako() catalogue.Subject {
 				"place_of_birth": credentials.Object{"country": credentials.Text("JP"), "locality": credentials.Text("札幌市")},
 				"portrait":       credentials.Text("/9j_4AE"), "postal_code": credentials.Text("2040003"),
 			},
+			"companies": {
+				"corporate_number": credentials.Text("1700150099901"), "organization_name": credentials.Text("手形商事株式会社"),
+				"registered_office": credentials.Text("東京都千代田区大手町一丁目１番１号"), "authority": credentials.Text("代表取締役"),
+				"registered_as_of": credentials.Text("2026-11-20"),
+			},
 			"licences": {
 				"family_name": credentials.Text("YAMADA"), "given_name": credentials.Text("HANAKO"), "document_number": credentials.Text("123456789018"),
 				"issue_date": credentials.Text("2024-04-10"), "expiry_date": day(2029, time.May, 1), "portrait": jpeg,
@@ -157,13 +162,21 @@ func TestNegMap(t *testing.T) {
 		"mDL, date of a privilege": {"mdl", "issue_date", register("licences", "driving_privileges", credentials.Array{
 			credentials.Object{"vehicle_category_code": credentials.Text("B"), "issue_date": credentials.Text("2004-02-30")},
 		})},
-		"mDL, expiry of text":           {"mdl", "expiry_date", register("licences", "expiry_date", credentials.Text("never"))},
-		"mDL, Japanese in Latin":        {"mdl", "8859-1", register("licences", "family_name", credentials.Text("山田"))},
-		"mDL, long Latin":               {"mdl", "longer", register("licences", "family_name", long)},
-		"mDL, control in a number":      {"mdl", "control", register("licences", "document_number", credentials.Text("1\n2"))},
-		"mDL without number":            {"mdl", "document_number", register("licences", "document_number", credentials.Null{})},
-		"mDL, empty number":             {"mdl", "document_number", register("licences", "document_number", credentials.Text(""))},
-		"flagship, My Number in a name": {"identity", "Individual Number", func(p *source.Person) { p.Name = "123456789018" }},
+		"mDL, expiry of text":                 {"mdl", "expiry_date", register("licences", "expiry_date", credentials.Text("never"))},
+		"mDL, Japanese in Latin":              {"mdl", "8859-1", register("licences", "family_name", credentials.Text("山田"))},
+		"mDL, long Latin":                     {"mdl", "longer", register("licences", "family_name", long)},
+		"mDL, control in a number":            {"mdl", "control", register("licences", "document_number", credentials.Text("1\n2"))},
+		"mDL without number":                  {"mdl", "document_number", register("licences", "document_number", credentials.Null{})},
+		"mDL, empty number":                   {"mdl", "document_number", register("licences", "document_number", credentials.Text(""))},
+		"representative of no company":        {"company_representative", "", func(p *source.Person) { delete(p.Claims, "companies") }},
+		"representative, wrong number":        {"company_representative", "corporate number", register("companies", "corporate_number", credentials.Text("2700150099901"))},
+		"representative, short number":        {"company_representative", "corporate number", register("companies", "corporate_number", credentials.Text("700150099901"))},
+		"representative, number in kana":      {"company_representative", "corporate number", register("companies", "corporate_number", credentials.Text("１７００１５００９９９０１"))},
+		"representative, a number as one":     {"company_representative", "corporate_number", register("companies", "corporate_number", credentials.Int(1700150099901))},
+		"representative of no authority":      {"company_representative", "authority", register("companies", "authority", nil)},
+		"representative since never":          {"company_representative", "registered_as_of", register("companies", "registered_as_of", nil)},
+		"representative without a birth date": {"company_representative", "birth", func(p *source.Person) { p.BirthDate = nil }},
+		"flagship, My Number in a name":       {"identity", "Individual Number", func(p *source.Person) { p.Name = "123456789018" }},
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()

@@ -136,12 +136,15 @@ const (
 	// KindIdentifier is a number or code of a known kind, in which no Individual
 	// Number is looked for: one in ten of twelve digits looks like one.
 	KindIdentifier Kind = "identifier"
-	KindBool       Kind = "bool"
-	KindUnsigned   Kind = "unsigned"
-	KindInteger    Kind = "integer"
-	KindFullDate   Kind = "full-date"
-	KindTime       Kind = "time"
-	KindBytes      Kind = "bytes"
+	// KindCorporateNumber is a corporate number (法人番号): 13 digits of which the
+	// first checks the others.
+	KindCorporateNumber Kind = "corporate-number"
+	KindBool            Kind = "bool"
+	KindUnsigned        Kind = "unsigned"
+	KindInteger         Kind = "integer"
+	KindFullDate        Kind = "full-date"
+	KindTime            Kind = "time"
+	KindBytes           Kind = "bytes"
 	// KindPortrait is a picture in JPEG or JPEG 2000: bytes in an mdoc, a data
 	// URL in an SD-JWT VC. No bytes stand for a person who wants none shown.
 	KindPortrait Kind = "portrait"

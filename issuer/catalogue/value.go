@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/issuer/source"
 )
 
@@ -26,6 +27,12 @@ func (s *Shape) fit(v credentials.Value) (credentials.Value, error) {
 	switch s.Kind {
 	case KindText, KindLatin, KindIdentifier:
 		return s.fitText(v)
+	case KindCorporateNumber:
+		number, err := as[credentials.Text](v)
+		if err == nil && !trust.ValidCorporateNumber(string(number)) {
+			return nil, errors.New("is no corporate number: 13 digits, of which the first checks the others")
+		}
+		return number, err
 	case KindBool:
 		return as[credentials.Bool](v)
 	case KindUnsigned, KindInteger:

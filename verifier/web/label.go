@@ -50,7 +50,7 @@ func asked(paths []string) []Label {
 
 var ageOver = regexp.MustCompile(`(?:^|\.)age_(?:equal_or_over\.|over_)(\d{1,3})$`)
 
-// ClaimLabel returns what people call a claim of the identity credential. path
+// ClaimLabel returns what people call a claim of the credentials of the presets. path
 // is the claim's, with dots, and may begin with a namespace.
 func ClaimLabel(path string) Label {
 	if m := ageOver.FindStringSubmatch(path); m != nil {
@@ -68,6 +68,14 @@ var claimLabels = []struct {
 	path  string
 	label Label
 }{
+	{"organization.name", Label{"商号または名称", "Name of the company"}},
+	{"organization.corporate_number", Label{"法人番号", "Corporate number"}},
+	{"organization.registered_office", Label{"本店または主たる事務所", "Registered office"}},
+	{"organization_name", Label{"商号または名称", "Name of the company"}},
+	{"corporate_number", Label{"法人番号", "Corporate number"}},
+	{"registered_office", Label{"本店または主たる事務所", "Registered office"}},
+	{"authority", Label{"代表者の資格", "Authority"}},
+	{"registered_as_of", Label{"登記を確認した日", "Registration as of"}},
 	{"name", Label{"氏名", "Name"}},
 	{"name_normalized", Label{"氏名（比較用）", "Name, normalised"}},
 	{"name_substitutes", Label{"氏名の代替文字", "Substituted characters of the name"}},

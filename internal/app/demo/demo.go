@@ -166,6 +166,9 @@ func (d *demonstration) makeAuthorities(dir string) (err error) {
 	if err := d.box.PublishAttestationStatus(); err != nil {
 		return err
 	}
+	if err := d.box.OfferCompanies(); err != nil {
+		return err
+	}
 	d.report.step("sandbox", "", "issuing CA, IACA, P-256 signers that name a legal entity, access CA, wallet provider CA, TLS CA", time.Since(start))
 	return nil
 }

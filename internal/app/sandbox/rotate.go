@@ -20,6 +20,32 @@ func (s *Sandbox) PublishAttestationStatus() error {
 	return w.err
 }
 
+// companies is a register in which the person of the demonstration represents a
+// company.
+const companies = `persons:
+  - name: 山田　花子
+    address: 東京都清瀬市中里五丁目８４２番地
+    birth_date: 1985-04-01
+    sex: 2
+    claims:
+      corporate_number: "1700150099901"
+      organization_name: 手形商事株式会社
+      registered_office: 東京都千代田区大手町一丁目１番１号
+      authority: 代表取締役
+      registered_as_of: 2026-11-20
+`
+
+// OfferCompanies has the issuer offer the credential of a company's representative
+// beside the flagship, to the one person whom its register knows.
+func (s *Sandbox) OfferCompanies() error {
+	w := &writer{dir: s.Dir}
+	c := s.config.Issuer
+	c.Sources = map[string]*config.Source{"companies": {File: w.file("companies.yaml", []byte(companies))}}
+	c.Credentials = []string{"identity_sd_jwt", "identity_mdoc", "company_representative_sd_jwt", "company_representative_mdoc"}
+	w.yaml("tegata.yaml", s.config)
+	return w.err
+}
+
 // ReplaceStatusKeys puts new keys in the place of those that sign status lists, as
 // when they were lost.
 func (s *Sandbox) ReplaceStatusKeys() error {

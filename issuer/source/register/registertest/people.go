@@ -10,6 +10,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
+	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 )
 
@@ -23,6 +24,12 @@ var (
 	foreigners = map[string]string{"foreign": "US", "katakana": "VN", "alias": "CN"}
 	// unwritable has what the register writes where certificates can't.
 	unwritable = map[string]string{"substituted": "髙橋　美咲"}
+	// offices has those who represent a made-up company: its name, registered
+	// office and the base of its corporate number, and the authority.
+	offices = map[string][4]string{
+		"hanako":  {"手形商事株式会社", "東京都千代田区大手町一丁目１番１号", "700150099901", "代表取締役"},
+		"foreign": {"合同会社テガタ・ラボ", "東京都港区芝公園一丁目２番３号", "700150099902", "代表社員"},
+	}
 	// latin has family and given names in Latin letters.
 	latin = map[string][2]string{
 		"hanako": {"YAMADA", "HANAKO"}, "taro": {"SATO", "TARO"}, "substituted": {"TAKAHASHI", "MISAKI"}, "foreign": {"SMITH", "JOHN MICHAEL"},
@@ -33,8 +40,9 @@ var (
 )
 
 // People returns what the register knows of the people of package jpkitest: what
-// an EUDI PID and a mobile driving licence need beyond the certificate. Nobody
-// knows "abroad", and there are two of "alias".
+// an EUDI PID, a mobile driving licence and, of two of them, a credential of a
+// company's representative need beyond the certificate. Nobody knows "abroad", and
+// there are two of "alias".
 func People() ([]Record, error) {
 	var records []Record
 	for n, p := range jpkitest.People() {
@@ -83,6 +91,11 @@ func recordOf(n int, p jpkitest.Person) (Record, error) {
 		"driving_privileges": []any{typed("object", map[string]any{
 			"vehicle_category_code": "B", "issue_date": issued, "expiry_date": ends,
 		})},
+	}
+	if office, ok := offices[p.Key]; ok {
+		record.Claims["organization_name"], record.Claims["registered_office"], record.Claims["authority"] = office[0], office[1], office[3]
+		record.Claims["corporate_number"] = typed("identifier", trust.CorporateNumber(office[2]))
+		record.Claims["registered_as_of"] = issued
 	}
 	return record, nil
 }
