@@ -55,6 +55,8 @@ func newPartyTable(cfg *Config) (*partyTable, error) {
 			err = errors.New("there are two of this name")
 		case p.CertificateName != "" && len(cfg.ClientAnchors) == 0:
 			err = errors.New("a certificate is known by its name, and no authority is named")
+		case p.Webhook != "" && (cfg.Outbox == nil || cfg.WebhookKeys == nil):
+			err = errors.New("it has a webhook, and there is no outbox or no key for it")
 		default:
 			err = t.add(p)
 		}

@@ -16,6 +16,7 @@ const (
 	pathTransactions = "/api/transactions"
 	pathRegistration = "/api/registration"
 	pathPresets      = "/api/presets"
+	pathWebhookKeys  = "/webhooks/jwks"
 	pathRequests     = "/requests"
 	pathResponses    = "/responses"
 	pathStart        = "/start"
@@ -49,6 +50,7 @@ func Mount(h *httpd.Server, path string, v *Verifier) {
 	wallet.POST(pathRequests+"/:id", own.requestByPost)
 	wallet.POST(pathResponses+"/:id", own.respond, httpd.BodyLimit(maxResponse))
 
+	h.Echo().GET(path+pathWebhookKeys, own.webhookKeys)
 	if !v.parties.empty() {
 		api := h.Echo().Group(path, httpd.Errors(encodeAPI), own.authorize(h))
 		api.GET(pathRegistration, own.registration)

@@ -71,13 +71,14 @@ type registrationBody struct {
 	MaxOpen      int       `json:"max_open,omitempty"`
 	PerMinute    int       `json:"requests_per_minute,omitempty"`
 	Encryption   *jose.JWK `json:"encryption_jwk,omitempty"`
+	Webhook      string    `json:"webhook_url,omitempty"`
 }
 
 // registration tells a relying party what it is registered for.
 func (h *handler) registration(c echo.Context) error {
 	p := partyOf(c)
 	return httpd.WriteJSON(c, http.StatusOK, registrationBody{
-		p.ID, p.NameJA, p.NameEN, p.Flows, p.RedirectURIs, p.Allowed, p.MaxOpen, p.PerMinute, p.EncryptionKey,
+		p.ID, p.NameJA, p.NameEN, p.Flows, p.RedirectURIs, p.Allowed, p.MaxOpen, p.PerMinute, p.EncryptionKey, p.Webhook,
 	})
 }
 

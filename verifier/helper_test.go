@@ -22,6 +22,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/verifier"
+	"github.com/tegata-id/tegata/verifier/webhook"
 )
 
 const (
@@ -58,6 +59,8 @@ type world struct {
 	holder           *ecdsa.PrivateKey
 	backend          session.Backend
 	sessionKeys      session.Keys
+	outbox           *webhook.Outbox
+	webhookKeys      *keys.Ring
 	v                *verifier.Verifier
 }
 
@@ -126,7 +129,8 @@ func (w *world) config(tenant string) verifier.Config {
 				Anchors:  []trust.Anchor{mdocAnchor},
 			},
 		},
-		Status:   &status.Checker{Fetch: w.fetchList, Policy: w.policy(trust.ProfileStatusSigner, w.ca.Anchor()), Now: w.clock},
+		Status: &status.Checker{Fetch: w.fetchList, Policy: w.policy(trust.ProfileStatusSigner, w.ca.Anchor()), Now: w.clock},
+		Outbox: w.outbox, WebhookKeys: w.webhookKeys,
 		APIToken: apiToken, Lifetimes: verifier.DefaultLifetimes, Now: w.clock,
 	}
 }

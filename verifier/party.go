@@ -35,6 +35,9 @@ type Party struct {
 	Allowed      []Allowed
 	// EncryptionKey is what results are encrypted to; nil leaves them in clear.
 	EncryptionKey *jose.JWK
+	// Webhook is the https URL where it is told that a transaction has ended;
+	// empty tells it nothing.
+	Webhook string
 	// MaxOpen is how many of its transactions may wait for a wallet at a time,
 	// and PerMinute how many requests to the API it may make.
 	MaxOpen, PerMinute int

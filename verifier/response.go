@@ -144,6 +144,9 @@ func (v *Verifier) finish(ctx context.Context, id string, t *transaction, versio
 		return nil, stored(err, CodeInvalidRequest, unknownRequest)
 	}
 	v.closeSlot(ctx, t)
+	if next.State == StateRefused || t.Flow == CrossDevice {
+		_ = v.announce(ctx, t, next.State) // the wallet can't answer again
+	}
 	v.cfg.Metrics.answered(v.cfg.Tenant, next.State, refusal)
 	target := next.RedirectURI
 	if target == "" {

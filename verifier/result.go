@@ -143,6 +143,10 @@ func (v *Verifier) release(ctx context.Context, id string, t *transaction, versi
 	if err != nil {
 		return nil, stored(err, CodeNotFound, unknownTransaction)
 	}
+	// A result that stays can be read again, and nothing else shows that it was.
+	if err := v.announce(ctx, t, StateVerified); err != nil && t.Acknowledge {
+		return nil, refuse(CodeUnavailable, "try again later", err)
+	}
 	r.Credentials = t.Credentials
 	return r, nil
 }

@@ -83,6 +83,8 @@ type transaction struct {
 
 	// Acknowledge keeps the result until it is acknowledged.
 	Acknowledge bool
+	// Message names what the party is told at the end, empty if nothing.
+	Message string
 
 	// Code is the response code. It and what follows are set by the answer.
 	Code        string
@@ -174,6 +176,9 @@ func (v *Verifier) start(ctx context.Context, p *Party, r StartRequest, browser 
 		Nonce: newSecret(), ResponseState: newSecret(),
 		Expires: v.cfg.Now().Add(v.cfg.Lifetimes.Request).Truncate(time.Second),
 	}
+	if p.Webhook != "" {
+		t.Message = newSecret()
+	}
 	if t.mode().Encrypted() {
 		if t.Key, err = newKey(); err != nil {
 			return nil, refuse(CodeServerError, "", err)
@@ -193,6 +198,9 @@ func (v *Verifier) start(ctx context.Context, p *Party, r StartRequest, browser 
 	)
 	if err == nil {
 		err = v.transactions.Put(ctx, id, t)
+	}
+	if err == nil {
+		err = v.watch(ctx, id, &t)
 	}
 	if err != nil {
 		return nil, refuse(CodeUnavailable, "try again later", err)
@@ -231,6 +239,7 @@ func (v *Verifier) cancelFor(ctx context.Context, p *Party, id string) error {
 	if t.State == StateWaiting {
 		v.closeSlot(ctx, &t)
 	}
+	v.forget(ctx, &t)
 	return nil
 }
 

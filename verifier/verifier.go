@@ -31,6 +31,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/session"
+	"github.com/tegata-id/tegata/verifier/webhook"
 )
 
 // FormatVerifier checks presentations of one format: everything that is
@@ -92,6 +93,10 @@ type Config struct {
 	Parties []Party
 	// ClientAnchors certify relying parties by name; see Party.CertificateName.
 	ClientAnchors []trust.Anchor
+	// Outbox takes what parties with a webhook are told, and WebhookKeys are
+	// published for them. Both may be nil if there are none.
+	Outbox      *webhook.Outbox
+	WebhookKeys *keys.Ring
 	// WalletURL is what request links start with; "openid4vp://" if empty.
 	WalletURL string
 	// Presets are the queries with names; [DefaultPresets] if nil.

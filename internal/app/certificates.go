@@ -33,8 +33,12 @@ type certificates struct {
 	watched []watchedCertificate
 }
 
-// useMetadata is the use of the keys that sign issuer metadata.
-const useMetadata = "metadata"
+// The uses of keys that a tenant can work without: those that sign issuer
+// metadata, and what relying parties are told.
+const (
+	useMetadata = "metadata"
+	useWebhook  = "webhook"
+)
 
 type watchedCertificate struct {
 	role, tenant, use string
@@ -115,13 +119,13 @@ func (c *certificates) warnings() (out []string) {
 // ready fails if every tenant has a signer whose certificates have ended: nobody
 // would accept what it signs. As long as one tenant works the process is needed,
 // and the others show in the metric and the log. A server certificate is the
-// business of whoever connects, and without a signer of metadata it is served
-// unsigned.
+// business of whoever connects, without a signer of metadata it is served
+// unsigned, and without one of webhooks these wait.
 func (c *certificates) ready(context.Context) error {
 	now := c.now()
 	tenants, ended := map[string]bool{}, map[string]bool{}
 	for _, w := range c.list(now) {
-		if w.use == config.UseTLS || w.use == useMetadata {
+		if w.use == config.UseTLS || w.use == useMetadata || w.use == useWebhook {
 			continue
 		}
 		name := w.role + "/" + w.tenant

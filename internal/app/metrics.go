@@ -10,6 +10,7 @@ import (
 	"github.com/tegata-id/tegata/internal/statuslist"
 	"github.com/tegata-id/tegata/issuer"
 	"github.com/tegata-id/tegata/verifier"
+	"github.com/tegata-id/tegata/verifier/webhook"
 	"github.com/tegata-id/tegata/wallet/provider"
 )
 
@@ -19,6 +20,7 @@ type roleMetrics struct {
 	issuer      *issuer.Metrics
 	verifier    *verifier.Metrics
 	provider    *provider.Metrics
+	webhooks    *webhook.Metrics
 	statusLists *statuslist.Metrics
 	lists       *revocationLists
 
@@ -29,6 +31,7 @@ type roleMetrics struct {
 func newRoleMetrics(registry prometheus.Registerer, now func() time.Time) *roleMetrics {
 	m := &roleMetrics{
 		issuer: issuer.NewMetrics(registry), verifier: verifier.NewMetrics(registry), provider: provider.NewMetrics(registry),
+		webhooks:    webhook.NewMetrics(registry),
 		statusLists: statuslist.NewMetrics(registry), lists: newRevocationLists(now),
 		tenants: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tegata_tenants", Help: "Tenants that the process serves, by role.",

@@ -75,13 +75,20 @@ func (a *App) buildVerifier(t *tenant) error {
 	if err != nil {
 		return err
 	}
+	outbox, webhookKeys, err := a.outbox(t)
+	if err != nil {
+		return err
+	}
 	v, err := verifier.New(verifier.Config{
 		Tenant: t.Endpoint.Tenant, BaseURL: t.BaseURL(), NameJA: c.NameJA, NameEN: c.NameEN, Keys: requestKeys, Request: form,
 		Sessions: a.sessions(t.Role, t.Endpoint.Tenant), Formats: formats, Status: statuses,
-		APIToken: string(token), Parties: parties, ClientAnchors: clients, WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
+		APIToken: string(token), Parties: parties, ClientAnchors: clients, Outbox: outbox, WebhookKeys: webhookKeys, WalletURL: c.WalletURL, Lifetimes: verifier.DefaultLifetimes,
 		TestMode: a.cfg.Mode == config.ModeTest, Metrics: a.observed.verifier, Now: now,
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.sendWebhooks(t, v, outbox, webhookKeys); err != nil {
 		return err
 	}
 	verifier.Mount(t.server, t.Path, v)

@@ -30,6 +30,10 @@ func verifierMatrix() map[string]entry {
 			t.Helper()
 			return n.b.send(t, http.MethodGet, n.b.box.Verifier+"/assets/verifier.css", nil, nil)
 		}},
+		"GET /webhooks/jwks": {public: "keys for everybody", get: func(t *testing.T, n *neighbours) *answer {
+			t.Helper()
+			return n.b.send(t, http.MethodGet, n.b.box.Verifier+"/webhooks/jwks", nil, nil)
+		}},
 		"POST /start":            {public: "it begins something new, whoever asks", get: startWithCookie},
 		"GET /api/registration":  one("relying party's token", tryDescription("/api/registration")),
 		"GET /api/presets":       one("relying party's token", tryDescription("/api/presets")),

@@ -36,7 +36,7 @@ type Subject struct {
 // uses are the ends of default common names.
 var uses = map[string]string{
 	"sd_jwt": "SD-JWT VC Signer", "mdoc": "Document Signer", "status": "Status List Signer", "openid": "OpenID Client",
-	"request": "Verifier Access", "metadata": "Issuer Access", "attestation": "Wallet Provider",
+	"request": "Verifier Access", "webhook": "Webhook Signer", "metadata": "Issuer Access", "attestation": "Wallet Provider",
 }
 
 // Request returns a certificate signing request (PKCS #10 in PEM) for a key of

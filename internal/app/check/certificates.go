@@ -28,6 +28,9 @@ func signerProfile(where string) (trust.Profile, bool) {
 		// Whoever is met by a wallet shows one kind of certificate, whether it
 		// asks for credentials or issues them.
 		".keys.metadata": trust.ProfileVerifierAccess,
+		// Relying parties go by the published key; its certificate only tells for
+		// how long it signs.
+		".keys.webhook": trust.ProfileVerifierAccess,
 	} {
 		if strings.HasSuffix(use, suffix) {
 			return profile, true
@@ -63,6 +66,7 @@ func (k *checker) checkAnchors() {
 			if m := t.Verifier.MutualTLS; m != nil && m.CA != "" {
 				k.anchorList(t.File, t.Name()+".mutual_tls.ca_file", verifier.ProfileClient, []config.Anchor{{File: m.CA}})
 			}
+			k.webhooks(t)
 		}
 	}
 }

@@ -3,12 +3,15 @@ package check
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
 
 	"github.com/tegata-id/tegata/credentials/openid4vp"
 	"github.com/tegata-id/tegata/internal/app/config"
+	"github.com/tegata-id/tegata/internal/app/report"
+	"github.com/tegata-id/tegata/internal/fetch"
 )
 
 // clientName demands of a certificate for requests what the client identifier
@@ -20,6 +23,36 @@ func (k *checker) clientName(t config.Tenant, where, file string, leaf *x509.Cer
 	}
 	if !slices.Contains(leaf.DNSNames, u.Hostname()) {
 		k.add(where, file, "have the CA issue a certificate with "+u.Hostname()+" as dNSName, or use x509_hash", "x509_san_dns needs a certificate for the host of "+t.Origin)
+	}
+}
+
+// webhooks finds addresses of relying parties that the guard of outbound requests
+// would refuse.
+func (k *checker) webhooks(t config.Tenant) {
+	all := t.Verifier.Webhooks()
+	if len(all) == 0 {
+		return
+	}
+	where := t.Name() + ".relying_parties"
+	client, err := fetch.New(fetch.Options{
+		Purpose: "webhooks", AllowLoopback: k.cfg.Outbound.AllowLoopback, AllowedHosts: t.Verifier.PrivateHosts(), Now: k.opt.Now,
+	})
+	if err != nil {
+		return // reported where the addresses are
+	}
+	before := k.Count(report.Fault)
+	for _, party := range slices.Sorted(maps.Keys(all)) {
+		u, err := url.Parse(all[party].URL)
+		if err != nil || u.Scheme != "https" {
+			continue // reported already
+		}
+		if err := client.Allows(all[party].URL); err != nil {
+			k.add(where+"."+party+".webhook.url", t.File,
+				"use a public name and port 443; for a receiver in a network of your own set private_network", "nothing may be sent there: "+err.Error())
+		}
+	}
+	if k.Count(report.Fault) == before {
+		k.OK(where, "%d webhooks", len(all))
 	}
 }
 

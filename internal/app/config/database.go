@@ -13,7 +13,7 @@ func (c *Database) check(needed bool, mode Mode, f faults) {
 	switch c.Driver {
 	case "", database.DriverSQLite:
 		if needed && c.Path == "" {
-			f.add("database.path", "needed by issuer and wallet_provider")
+			f.add("database.path", "needed by issuer, wallet_provider and webhooks of relying parties")
 		}
 		if c.URL != "" || c.PasswordFile != "" {
 			f.add("database", "url and password_file are for driver postgres")

@@ -155,6 +155,9 @@ func (t *Tenant) Keys() []NamedKeys {
 		}
 	case t.Verifier != nil:
 		all = append(all, NamedKeys{"keys.request", &t.Verifier.Keys.Request})
+		if len(t.Verifier.Keys.Webhook) > 0 {
+			all = append(all, NamedKeys{"keys.webhook", &t.Verifier.Keys.Webhook})
+		}
 	case t.Provider != nil:
 		all = append(all, NamedKeys{"keys.attestation", &t.Provider.Keys.Attestation})
 		if len(t.Provider.Keys.Status) > 0 {

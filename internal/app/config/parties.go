@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -46,8 +48,20 @@ type RelyingParty struct {
 	// PerMinute how many requests it may make; without limit if left out.
 	MaxOpen   int `yaml:"max_open,omitempty"`
 	PerMinute int `yaml:"requests_per_minute,omitempty"`
+	// Webhook is where it is told that a transaction has ended; without it, it
+	// has to ask.
+	Webhook *Webhook `yaml:"webhook,omitempty"`
 
 	file string
+}
+
+// Webhook is the address of a relying party's program.
+type Webhook struct {
+	// URL is https. The host must be on the public internet and the port 443
+	// unless PrivateNetwork is set: the relying party has its name point where it
+	// likes.
+	URL            string `yaml:"url"`
+	PrivateNetwork bool   `yaml:"private_network,omitempty"`
 }
 
 // AllowedClaims is what may be asked of credentials of one type in one format.
@@ -109,6 +123,31 @@ func (v *Verifier) parties() []RelyingParty {
 // HasParties reports whether there are relying parties with keys of their own.
 func (v *Verifier) HasParties() bool { return len(v.RelyingParties)+len(v.inFolder) > 0 }
 
+// HasWebhooks reports whether a relying party has a webhook, which takes a
+// database.
+func (v *Verifier) HasWebhooks() bool { return len(v.Webhooks()) > 0 }
+
+// Webhooks returns the webhooks by relying party.
+func (v *Verifier) Webhooks() map[string]Webhook {
+	all := map[string]Webhook{}
+	for _, p := range v.parties() {
+		if p.Webhook != nil {
+			all[p.ID] = *p.Webhook
+		}
+	}
+	return all
+}
+
+// PrivateHosts returns host:port of webhooks that may be in private networks.
+func (v *Verifier) PrivateHosts() (hosts []string) {
+	for _, w := range v.Webhooks() {
+		if u, err := url.Parse(w.URL); err == nil && w.PrivateNetwork && u.Hostname() != "" {
+			hosts = append(hosts, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+		}
+	}
+	return hosts
+}
+
 // Parties returns what the verifier needs to know of its relying parties.
 func (v *Verifier) Parties() ([]verifier.Party, error) {
 	var list []error
@@ -148,6 +187,9 @@ func (v *Verifier) checkParties(f faults) []verifier.Party {
 			in.add("certificate_sha256", "the verifier needs mutual_tls to see certificates")
 		} else if p.CertificateName != "" && v.MutualTLS.CA == "" {
 			in.add("certificate_dns_name", "the verifier needs mutual_tls.ca_file to know who may certify names")
+		}
+		if p.Webhook != "" && len(v.Keys.Webhook) == 0 {
+			in.add("webhook", "keys.webhook of the verifier is needed to sign what is sent")
 		}
 		out = append(out, p)
 	}
@@ -208,9 +250,20 @@ func (c *RelyingParty) check(f faults) verifier.Party {
 			f.add("encryption_jwk", "is no public key on P-256 for encryption: %s", err)
 		}
 	}
+	if c.Webhook != nil {
+		p.Webhook = c.Webhook.URL
+		if u, err := url.Parse(p.Webhook); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(p.Webhook) > maxWebhook {
+			f.add("webhook.url", "must be an https URL without userinfo and fragment, of at most %d characters", maxWebhook)
+		} else if c.Webhook.PrivateNetwork && loopback(u.Hostname()) {
+			f.add("webhook.private_network", "loopback is no private network; outbound.allow_loopback is for mode test")
+		}
+	}
 	c.checkAllowed(&p, f)
 	return p
 }
+
+// maxWebhook is the longest URL of a webhook.
+const maxWebhook = 2048
 
 func (c *RelyingParty) checkKeys(p *verifier.Party, f faults) {
 	if len(c.APIKeys) == 0 && len(c.Certificates) == 0 && c.CertificateName == "" {

@@ -92,6 +92,10 @@ func TestNegRelyingParties(t *testing.T) {
 		"hash of a certificate":    {"carrier", "flows:", "certificate_sha256: [abc]\nflows:", "certificate_sha256", "64 hexadecimal"},
 		"certificate unseen":       {"carrier", "flows:", "certificate_sha256: [" + hash + "]\nflows:", "certificate_sha256", "needs mutual_tls"},
 		"certificate name of many": {"carrier", "flows:", "certificate_dns_name: '*.carrier.example'\nflows:", "certificate_dns_name", "without a wildcard"},
+		"webhook by http":          {"carrier", "flows:", "webhook: {url: http://carrier.example/tegata}\nflows:", "webhook.url", "https"},
+		"webhook with a password":  {"carrier", "flows:", "webhook: {url: 'https://a:b@carrier.example/'}\nflows:", "webhook.url", "userinfo"},
+		"webhook of nothing":       {"carrier", "flows:", "webhook: {}\nflows:", "webhook.url", "https"},
+		"webhook on loopback":      {"carrier", "flows:", "webhook: {url: https://127.0.0.1/tegata, private_network: true}\nflows:", "webhook.private_network", "loopback"},
 		"too many open":            {"carrier", "requests_per_minute: 600", "max_open: 1001", "max_open", "1 to 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,6 +175,50 @@ func TestNegCertificateNames(t *testing.T) {
 		var fault *config.Fault
 		if tc.key == "" && err != nil || tc.key != "" && (!errors.As(err, &fault) || fault.Key != tc.key) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestWebhooksNeedADatabase opens none for a verifier without webhooks.
+func TestWebhooksNeedADatabase(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		webhook, key string
+		faults       []string
+	}{
+		"none":            {"", "", nil},
+		"key alone":       {"", "    webhook: {key_file: keys/webhook.key.pem, chain_file: keys/webhook.chain.pem}\n", nil},
+		"without a key":   {"webhook: {url: https://carrier.example/tegata}\n", "", []string{"database.path", "webhook"}},
+		"without anybody": {"webhook: {url: https://carrier.example/tegata}\n", "    webhook: {key_file: keys/webhook.key.pem, chain_file: keys/webhook.chain.pem}\n", []string{"database.path"}},
+	} {
+		f := partyFolder(t)
+		data, err := os.ReadFile(f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, verifier, _ := strings.Cut(string(data), "\nverifier:\n")
+		verifier, _, _ = strings.Cut(verifier, "\nwallet_provider:\n")
+		lines := slices.DeleteFunc(strings.SplitAfter(verifier, "\n"), func(line string) bool {
+			return strings.Contains(line, "webhook")
+		})
+		verifier = strings.Replace(strings.Join(lines, ""), "  keys:\n", "  keys:\n"+tc.key, 1)
+		f.write("tegata.yaml", "mode: production\nverifier:\n"+verifier)
+		f.party("carrier", "flows:", tc.webhook+"flows:")
+		cfg, err := config.Decode(f.path)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := cfg.NeedsDatabase(); got != (tc.webhook != "") {
+			t.Errorf("%s: needs a database: %t", name, got)
+		}
+		err = cfg.Validate()
+		if (err != nil) != (tc.faults != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, key := range tc.faults {
+			if !strings.Contains(err.Error(), key+": ") {
+				t.Errorf("%s: no fault of %s: %v", name, key, err)
+			}
 		}
 	}
 }

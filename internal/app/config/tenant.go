@@ -65,7 +65,7 @@ func (c *Config) ProcessChanges(other *Config) []string {
 
 // NeedsDatabase reports whether a tenant keeps records.
 func (c *Config) NeedsDatabase() bool {
-	return slices.ContainsFunc(c.Tenants(), func(t Tenant) bool { return t.Verifier == nil })
+	return slices.ContainsFunc(c.Tenants(), func(t Tenant) bool { return t.Verifier == nil || t.Verifier.HasWebhooks() })
 }
 
 func (r *Roles) tenants(file, prefix string) []Tenant {

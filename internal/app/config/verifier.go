@@ -25,6 +25,8 @@ type Verifier struct {
 	MutualTLS *MutualTLS `yaml:"mutual_tls,omitempty"`
 	Keys      struct {
 		Request KeyList `yaml:"request"`
+		// Webhook signs what relying parties with a webhook are told.
+		Webhook KeyList `yaml:"webhook,omitempty"`
 	} `yaml:"keys"`
 	// Issuers are the anchors of credentials and of their status lists.
 	Issuers []Anchor `yaml:"issuers"`

@@ -101,6 +101,17 @@ func (d *deployment) android() {
 	d.save()
 }
 
+// webhook gives the verifier a relying party that is told of its transactions.
+func (d *deployment) webhook(w config.Webhook) {
+	d.Helper()
+	d.cfg.Verifier.Keys.Webhook = d.cfg.Verifier.Keys.Request
+	d.cfg.Verifier.RelyingParties = []config.RelyingParty{{
+		ID: "shop", NameJA: "店", NameEN: "Shop", APIKeys: []string{strings.Repeat("0a", 32)}, Flows: []string{"cross_device"},
+		Allowed: []config.AllowedClaims{{Format: "dc+sd-jwt", Type: "urn:tegata:identity:jp:1", Claims: [][]any{{"name"}}}}, Webhook: &w,
+	}}
+	d.save()
+}
+
 func (d *deployment) ca(o trusttest.CAOptions) *trusttest.CA {
 	d.Helper()
 	if o.NotBefore.IsZero() {
@@ -253,6 +264,20 @@ func TestCheck(t *testing.T) {
 			d.cfg.Verifier.MutualTLS = &config.MutualTLS{Listen: "8446", Origin: "https://localhost:8446"}
 			d.save()
 		}, report.Fault, "verifier.mutual_tls.listen", "missing port"},
+		"webhook without a key": {func(d *deployment) {
+			d.webhook(config.Webhook{URL: "https://shop.example/tegata"})
+			d.cfg.Verifier.Keys.Webhook = nil
+			d.save()
+		}, report.Fault, "verifier.relying_parties[0].webhook", "keys.webhook"},
+		"webhook by http":              {func(d *deployment) { d.webhook(config.Webhook{URL: "http://shop.example/tegata"}) }, report.Fault, "verifier.relying_parties[0].webhook.url", "https"},
+		"webhook at a private address": {func(d *deployment) { d.webhook(config.Webhook{URL: "https://10.1.2.3/tegata"}) }, report.Fault, "verifier.relying_parties.shop.webhook.url", "not public"},
+		"webhook at another port":      {func(d *deployment) { d.webhook(config.Webhook{URL: "https://shop.example:8443/tegata"}) }, report.Fault, "verifier.relying_parties.shop.webhook.url", "443"},
+		"webhook at home": {func(d *deployment) {
+			d.webhook(config.Webhook{URL: "https://localhost:8443/tegata", PrivateNetwork: true})
+		}, report.Fault, "verifier.relying_parties[0].webhook.private_network", "loopback"},
+		"one key for webhooks and requests": {func(d *deployment) {
+			d.webhook(config.Webhook{URL: "https://10.1.2.3:8443/tegata", PrivateNetwork: true})
+		}, report.Warning, "verifier.keys.webhook", "the same"},
 		"unknown policy for a status": {func(d *deployment) {
 			d.cfg.Verifier.UndeterminedStatus = map[string]string{"mso_mdoc": "ignore"}
 			d.save()

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -87,6 +88,21 @@ func (s *Sandbox) Succeed(from time.Time) error {
 		}
 	}
 	w.dir = s.Dir
+	w.yaml("tegata.yaml", s.config)
+	return w.err
+}
+
+// Push gives the verifier a relying party with a webhook on loopback, and a key
+// to sign what is sent there.
+func (s *Sandbox) Push(p config.RelyingParty) error {
+	address, err := url.Parse(p.Webhook.URL)
+	if err != nil {
+		return err
+	}
+	w := &writer{dir: s.Dir}
+	s.config.Outbound.AllowLoopback = append(s.config.Outbound.AllowLoopback, address.Host)
+	s.config.Verifier.Keys.Webhook = w.key("webhook", must(w, s.cas.access.IssueVerifierAccess, trusttest.LeafOptions{}))
+	s.config.Verifier.RelyingParties = append(s.config.Verifier.RelyingParties, p)
 	w.yaml("tegata.yaml", s.config)
 	return w.err
 }
