@@ -1,7 +1,10 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"strconv"
@@ -32,15 +35,7 @@ func (i persons) Person(ctx context.Context, e *evidence.Evidence, configuration
 // complete asks the registers, and makes sure that credentials can be made of
 // what is known then: better now than when the person has agreed.
 func (i *Issuer) complete(ctx context.Context, e *evidence.Evidence, p *source.Person, configurations []string) (*source.Person, error) {
-	wanted := map[string][]string{}
-	for _, id := range configurations {
-		if c, ok := i.configuration(id); ok {
-			for register, names := range c.Registers {
-				wanted[register] = append(wanted[register], names...)
-			}
-		}
-	}
-	p, err := i.cfg.Registers.Complete(ctx, e, p, wanted)
+	p, err := i.cfg.Registers.Complete(ctx, e, p, i.wanted(configurations))
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +49,57 @@ func (i *Issuer) complete(ctx context.Context, e *evidence.Evidence, p *source.P
 		}
 	}
 	return p, nil
+}
+
+// wanted returns what configurations take from registers, by the register.
+func (i *Issuer) wanted(configurations []string) map[string][]string {
+	wanted := map[string][]string{}
+	for _, id := range configurations {
+		if c, ok := i.configuration(id); ok {
+			for register, names := range c.Registers {
+				wanted[register] = append(wanted[register], names...)
+			}
+		}
+	}
+	return wanted
+}
+
+// errChanged says that a register no longer says what the person agreed to.
+var errChanged = errors.New("what is on record of the person has changed")
+
+// StillTrue implements oauth.Source.
+func (i persons) StillTrue(ctx context.Context, e *evidence.Evidence, p *source.Person, configurations []string) error {
+	wanted := i.wanted(configurations)
+	if len(wanted) == 0 {
+		return nil
+	}
+	now, err := i.cfg.Registers.Complete(ctx, e, p, wanted)
+	if err != nil {
+		return err
+	}
+	for register, names := range wanted {
+		for _, name := range names {
+			then, errThen := sealedForm(p.Claims[register], name)
+			again, errAgain := sealedForm(now.Claims[register], name)
+			if err := errors.Join(errThen, errAgain); err != nil {
+				return err
+			}
+			if !bytes.Equal(then, again) {
+				return fmt.Errorf("register %s: %w", register, errChanged)
+			}
+		}
+	}
+	return nil
+}
+
+// sealedForm is a claim as it is sealed, nil if there is none: what was sealed has
+// been through it.
+func sealedForm(c source.Claims, name string) ([]byte, error) {
+	v, ok := c[name]
+	if !ok {
+		return nil, nil
+	}
+	return json.Marshal(source.Claims{name: v})
 }
 
 // today is the date in Japan.

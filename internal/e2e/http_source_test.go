@@ -164,3 +164,67 @@ func refusedByRegister(t *testing.T, d *deployment, server *registertest.Server,
 		}
 	}
 }
+
+// TestRefreshAsksRegisters refreshes while the register says the same as before,
+// something else, nothing any more, or nothing at all: what the person has not
+// agreed to is not issued, nor what no longer is so.
+func TestRefreshAsksRegisters(t *testing.T) {
+	t.Parallel()
+	d, server := registered(t)
+	c, b := d.newClient(t), d.newBrowser(t)
+	code := b.authorize(t, c.asking(t, "identity_sd_jwt eu_pid_sd_jwt mdl_mdoc"), cardOf(t, "hanako")).Query().Get("code")
+	var token openid4vci.TokenResponse
+	c.token(t, c.tokenForm(code), nil).read(t, &token)
+	asked := len(server.Lookups())
+	claim := func(name string, value any) func(map[string]any) {
+		return func(a map[string]any) {
+			claims, _ := a["claims"].(map[string]any)
+			if _, ok := claims[name]; !ok {
+				return
+			}
+			if claims[name] = value; value == nil {
+				delete(claims, name)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		scope  string
+		faults registertest.Faults
+		status int
+		code   string
+		asks   int
+	}{
+		{"the same", "eu_pid_sd_jwt mdl_mdoc", registertest.Faults{}, http.StatusOK, "", 2},
+		{"the same, of one register", "mdl_mdoc", registertest.Faults{}, http.StatusOK, "", 1},
+		{"changed", "eu_pid_sd_jwt", registertest.Faults{Answer: claim("nationality", []any{"US"})}, http.StatusBadRequest, "invalid_grant", 1},
+		{"changed, in what is not asked for", "mdl_mdoc", registertest.Faults{Answer: claim("nationality", []any{"US"})}, http.StatusOK, "", 1},
+		{"no longer on record", "mdl_mdoc", registertest.Faults{Answer: claim("document_number", nil)}, http.StatusBadRequest, "invalid_grant", 1},
+		{"away", "eu_pid_sd_jwt", registertest.Faults{Status: http.StatusServiceUnavailable}, http.StatusServiceUnavailable, "temporarily_unavailable", 0},
+		{"away, and not needed", "identity_sd_jwt", registertest.Faults{Status: http.StatusServiceUnavailable}, http.StatusOK, "", 0},
+		{"the same again", "eu_pid_sd_jwt", registertest.Faults{}, http.StatusOK, "", 1},
+	} {
+		server.Set(tt.faults)
+		a := c.refresh(t, token.RefreshToken, "scope", tt.scope)
+		if tt.status == http.StatusOK && a.status != tt.status || tt.status != http.StatusOK && (a.status != tt.status || !strings.Contains(string(a.body), tt.code)) {
+			t.Errorf("%s: %d %s", tt.name, a.status, a.body)
+		}
+		if tt.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", tt.name)
+		}
+		if n := len(server.Lookups()) - asked; n != tt.asks {
+			t.Errorf("%s: %d lookups, want %d", tt.name, n, tt.asks)
+		}
+		asked = len(server.Lookups())
+	}
+	var again openid4vci.TokenResponse
+	c.refresh(t, token.RefreshToken, "scope", "mdl_mdoc").read(t, &again)
+	request := c.credentialRequest(t, 1)
+	request.ConfigurationID = "mdl_mdoc"
+	if got := c.credential(t, again.AccessToken, request, nil).credentials(t); len(got) != 1 {
+		t.Errorf("%d credentials", len(got))
+	}
+	if d.sealed(t) != 1 {
+		t.Error("the grant has ended")
+	}
+}

@@ -137,4 +137,8 @@ func (attributes) Person(ctx context.Context, e *evidence.Evidence, _ []string) 
 	return source.Certificate{}.Person(ctx, e)
 }
 
+func (attributes) StillTrue(context.Context, *evidence.Evidence, *source.Person, []string) error {
+	return nil
+}
+
 func (attributes) Review(*source.Person, string) ([]oauth.Line, error) { return nil, nil }

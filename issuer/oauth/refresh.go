@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tegata-id/tegata/credentials/openid4vci"
+	"github.com/tegata-id/tegata/issuer/source"
 )
 
 const badRefreshToken = "the refresh token is unknown, has expired, was revoked, or was issued to another client"
@@ -19,7 +20,7 @@ const badRefreshToken = "the refresh token is unknown, has expired, was revoked,
 //
 // Nothing is known of the person until the token opens it. What the database
 // says of the grant comes first, then the look at the certificate, then the
-// count, and only then the new access token.
+// count, then what registers say, and only then the new access token.
 func (s *Server) refresh(ctx context.Context, client *Client, dpopKey string, form Params) (*openid4vci.TokenResponse, error) {
 	wallet, err := s.registered(client.ID)
 	if err != nil {
@@ -53,6 +54,12 @@ func (s *Server) refresh(ctx context.Context, client *Client, dpopKey string, fo
 		return nil, refuse(openid4vci.CodeInvalidGrant, badRefreshToken, err)
 	case err != nil:
 		return nil, unavailable(err)
+	}
+	switch err := s.cfg.Source.StillTrue(ctx, access.Evidence, access.Person, access.Configurations); {
+	case errors.Is(err, source.ErrUnavailable):
+		return nil, unavailable(err)
+	case err != nil:
+		return nil, refuse(openid4vci.CodeInvalidGrant, "what is on record of the person is no longer what they agreed to; they have to agree again", err)
 	}
 	access.DPoPKey, access.Statuses, access.StatusesEnd = dpopKey, client.Statuses, client.StatusesEnd
 	return s.respond(ctx, newSecret(), *access)

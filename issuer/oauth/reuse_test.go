@@ -76,6 +76,10 @@ func (anybody) Person(context.Context, *evidence.Evidence, []string) (*source.Pe
 	return &source.Person{Name: "x"}, nil
 }
 
+func (anybody) StillTrue(context.Context, *evidence.Evidence, *source.Person, []string) error {
+	return nil
+}
+
 func (anybody) Review(*source.Person, string) ([]oauth.Line, error) { return nil, nil }
 
 const (

@@ -48,6 +48,11 @@ type Source interface {
 	// wrap source.ErrUnavailable if it can't be found out now; all others say
 	// that no such credentials can be made.
 	Person(ctx context.Context, e *evidence.Evidence, configurations []string) (*source.Person, error)
+	// StillTrue asks again for what registers said in p of the person, before
+	// credentials of the configurations are made of it once more. Errors wrap
+	// source.ErrUnavailable if it can't be found out now; all others say that the
+	// person has to agree to something else.
+	StillTrue(ctx context.Context, e *evidence.Evidence, p *source.Person, configurations []string) error
 	// Review returns what a credential of the configuration will say.
 	Review(p *source.Person, configuration string) ([]Line, error)
 }
