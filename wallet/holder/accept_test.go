@@ -350,3 +350,28 @@ func TestNeg(t *testing.T) {
 		})
 	}
 }
+
+// TestNegNonce has the issuer refuse a nonce: the wallet asks for another and proves
+// other keys with it, since a key is attested once at most (EU-WP-03).
+func TestNegNonce(t *testing.T) {
+	t.Parallel()
+	for _, refusals := range []int{0, 1, 2} {
+		w := newWorld(t)
+		w.badNonces = refusals
+		seen := map[string]bool{}
+		w.proofs = func(p *openid4vci.Proofs) bool {
+			for _, proof := range p.JWT {
+				u, err := jose.Parse(proof)
+				if err != nil || seen[string(u.Header.JWK.Thumbprint())] {
+					return false
+				}
+				seen[string(u.Header.JWK.Thumbprint())] = true
+			}
+			return true
+		}
+		held, err := w.wallet.AcceptOffer(t.Context(), w.offer("sd"), w)
+		if (err == nil) != (refusals < 2) || (len(held) > 0) != (refusals < 2) || len(seen) != 3*(1+min(refusals, 1)) {
+			t.Errorf("%d refusals: %d credentials, %d keys, %v", refusals, len(held), len(seen), err)
+		}
+	}
+}

@@ -28,21 +28,11 @@ const (
 // issue gets one configuration: one request with a fresh key for each copy.
 // identifier is empty if the token response named none.
 func (i *issuance) issue(ctx context.Context, want wanted, identifier string) error {
-	var signers []crypto.Signer
-	if want.configuration.ProofTypes != nil {
-		for range max(1, min(i.w.BatchSize, i.issuer.BatchSize())) {
-			key, err := i.w.newKey(ctx)
-			if err != nil {
-				return err
-			}
-			signers = append(signers, key)
-		}
-	}
 	request := openid4vci.CredentialRequest{CredentialIdentifier: identifier}
 	if identifier == "" {
 		request.ConfigurationID = want.id
 	}
-	response, err := i.requestCredential(ctx, want, request, signers)
+	response, signers, err := i.requestCredential(ctx, want, request)
 	if err != nil {
 		return err
 	}
@@ -58,16 +48,21 @@ func (i *issuance) issue(ctx context.Context, want wanted, identifier string) er
 }
 
 // requestCredential makes the request, again once with another nonce if the
-// issuer does not accept the first, and waits for what is deferred.
-func (i *issuance) requestCredential(ctx context.Context, want wanted, request openid4vci.CredentialRequest, signers []crypto.Signer) (*openid4vci.CredentialResponse, error) {
+// issuer does not accept the first, and waits for what is deferred. Another nonce
+// needs other keys: a key is attested once at most.
+func (i *issuance) requestCredential(ctx context.Context, want wanted, request openid4vci.CredentialRequest) (*openid4vci.CredentialResponse, []crypto.Signer, error) {
 	for attempt := 0; ; attempt++ {
+		signers, err := i.newKeys(ctx, want)
+		if err != nil {
+			return nil, nil, err
+		}
 		if len(signers) > 0 {
 			nonce, err := i.nonce(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("nonce: %w", err)
+				return nil, nil, fmt.Errorf("nonce: %w", err)
 			}
 			if request.Proofs, err = i.proofs(ctx, want.configuration, signers, nonce); err != nil {
-				return nil, fmt.Errorf("key proofs: %w", err)
+				return nil, nil, fmt.Errorf("key proofs: %w", err)
 			}
 		}
 		response, err := i.sealed(ctx, "credential", i.issuer.CredentialEndpoint, func(e *openid4vci.EncryptionParameters) any {
@@ -78,10 +73,27 @@ func (i *issuance) requestCredential(ctx context.Context, want wanted, request o
 			continue
 		}
 		if err != nil {
+			return nil, nil, err
+		}
+		response, err = i.await(ctx, response)
+		return response, signers, err
+	}
+}
+
+// newKeys makes a key for each copy, none for what is bound to none.
+func (i *issuance) newKeys(ctx context.Context, want wanted) ([]crypto.Signer, error) {
+	if want.configuration.ProofTypes == nil {
+		return nil, nil
+	}
+	var signers []crypto.Signer
+	for range max(1, min(i.w.BatchSize, i.issuer.BatchSize())) {
+		key, err := i.w.newKey(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return i.await(ctx, response)
+		signers = append(signers, key)
 	}
+	return signers, nil
 }
 
 // await asks for deferred credentials in the intervals that the issuer names, with

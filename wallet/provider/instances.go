@@ -176,9 +176,9 @@ func (p *Provider) lockInstance(ctx context.Context, tx *sql.Tx, id string, i *i
 	return platform, version, nil
 }
 
-// claimKeys records for which instance keys are attested, and refuses one that
-// was attested for another: instances are seen by different issuers, who could
-// tell by the key that they are of one wallet.
+// claimKeys records that keys are attested, and refuses one that was before: a key
+// is in one attestation at most (EUDI technical specification 3 section 2.2), by
+// whatever instance, so that nobody can tell by it that two are of one wallet.
 func (p *Provider) claimKeys(ctx context.Context, tx *sql.Tx, id string, i *instance) error {
 	macs := make([]string, len(i.claims.Keys))
 	for n := range i.claims.Keys {
@@ -190,15 +190,14 @@ func (p *Provider) claimKeys(ctx context.Context, tx *sql.Tx, id string, i *inst
 	for _, mac := range macs {
 		result, err := tx.ExecContext(ctx, `
 			INSERT INTO wallet_attested_keys (tenant, key_mac, instance_id) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant, key_mac) DO UPDATE SET instance_id = excluded.instance_id
-			WHERE wallet_attested_keys.instance_id = excluded.instance_id`, p.cfg.Tenant, mac, id)
+			ON CONFLICT (tenant, key_mac) DO NOTHING`, p.cfg.Tenant, mac, id)
 		if err != nil {
 			return fmt.Errorf("provider: attested keys: %w", err)
 		}
 		if n, err := result.RowsAffected(); err != nil {
 			return fmt.Errorf("provider: attested keys: %w", err)
 		} else if n == 0 {
-			return refuse(ReasonKeysInvalid, "a key was attested for another instance", nil)
+			return refuse(ReasonKeysInvalid, "a key was attested before", nil)
 		}
 	}
 	return nil
