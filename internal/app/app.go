@@ -19,6 +19,7 @@ import (
 	"github.com/tegata-id/tegata/internal/database"
 	"github.com/tegata-id/tegata/internal/fetch"
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
@@ -43,7 +44,7 @@ type App struct {
 	observed *roleMetrics
 	expiry   *certificates
 	tracing  *telemetry.Tracing
-	health   *httpd.Health
+	health   *listen.Health
 	db       *database.DB
 	backend  session.Backend
 	keys     session.Keys
@@ -69,7 +70,7 @@ type App struct {
 // Close releases everything if Run is not called.
 func New(ctx context.Context, cfg *config.Config, opt Options) (app *App, err error) {
 	a := &App{
-		cfg: cfg, opt: opt, registry: telemetry.NewRegistry(), health: httpd.NewHealth(),
+		cfg: cfg, opt: opt, registry: telemetry.NewRegistry(), health: listen.NewHealth(),
 		fronts: map[string]*front{}, tenants: map[string]*tenant{},
 	}
 	if limit := cfg.RateLimit; !limit.Off {
@@ -138,8 +139,8 @@ func (a *App) Run(ctx context.Context) error {
 		group.Go(func() error { return f.serve(running) })
 	}
 	if a.admin != nil {
-		handler := httpd.Admin(a.registry, a.health)
-		group.Go(func() error { return httpd.ServeAdmin(running, a.admin, handler, a.opt.Log) })
+		handler := listen.Admin(a.registry, a.health)
+		group.Go(func() error { return listen.ServeAdmin(running, a.admin, handler, a.opt.Log) })
 	}
 	for _, job := range a.jobs {
 		group.Go(func() error { job(running); return nil })

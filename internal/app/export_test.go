@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 	"github.com/tegata-id/tegata/internal/session"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
@@ -37,6 +37,6 @@ func MetricNames() map[string]bool {
 	telemetry.NewHTTPMetrics(d)
 	newRoleMetrics(d, time.Now)
 	session.Metered(nil, d, time.Now)
-	d.MustRegister(httpd.NewHealth(), newCertificates(time.Now, nil))
+	d.MustRegister(listen.NewHealth(), newCertificates(time.Now, nil))
 	return d.names
 }

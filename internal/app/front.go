@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/tegata-id/tegata/internal/app/config"
-	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 )
 
 // front is a listener with what answers on it.
 type front struct {
-	*httpd.Front
+	*listen.Front
 	listener net.Listener
 	tls      bool
 	// asks says that clients are asked for certificates.
@@ -47,9 +47,9 @@ func (a *App) openFront(key, address string, withTLS, asks bool) error {
 	if err != nil {
 		return err
 	}
-	handler, err := httpd.NewFront(httpd.FrontOptions{
+	handler, err := listen.New(listen.Options{
 		Name: "front", TrustedProxies: proxies, AskCertificates: asks, Logger: a.opt.Log, Metrics: a.metrics, Now: a.opt.Now, Health: a.health,
-		DrainTimeout: a.cfg.Drain.Or(httpd.DefaultDrainTimeout),
+		DrainTimeout: a.cfg.Drain.Or(listen.DefaultDrainTimeout),
 	})
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (a *App) checkFronts(sections []config.Tenant) error {
 // install hands the tenants to the listeners, and watches what is theirs.
 func (a *App) install(tenants map[string]*tenant) {
 	var (
-		sites   = map[string][]httpd.Site{}
+		sites   = map[string][]listen.Site{}
 		signers []watchedCertificate
 		ordered []*tenant
 	)
@@ -95,9 +95,9 @@ func (a *App) install(tenants map[string]*tenant) {
 	a.observed.lists.reset()
 	for _, t := range ordered {
 		address := t.Listen
-		sites[address] = append(sites[address], httpd.Site{Server: t.server, Certificate: t.certificate})
+		sites[address] = append(sites[address], listen.Site{Server: t.server, Certificate: t.certificate})
 		if address, host := t.MutualTLS(); address != "" {
-			sites[address] = append(sites[address], httpd.Site{Server: t.server, Host: host, Certificate: t.certificate})
+			sites[address] = append(sites[address], listen.Site{Server: t.server, Host: host, Certificate: t.certificate})
 		}
 		signers = append(signers, t.signers...)
 		if t.revocation != nil {

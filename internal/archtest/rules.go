@@ -75,7 +75,7 @@ var seams = []seam{
 	{library: "github.com/prometheus", packages: []string{"internal/...", "issuer/...", "verifier/...", "wallet/..."}},
 	{library: "go.opentelemetry.io/otel/exporters", packages: []string{"internal/telemetry/..."}},
 	{library: "go.opentelemetry.io", packages: []string{"internal/telemetry/...", "internal/httpd/...", "internal/fetch/...", "internal/app/..."}},
-	{library: "net/http/pprof", packages: []string{"internal/httpd/..."}},
+	{library: "net/http/pprof", packages: []string{"internal/httpd/listen"}},
 	{library: "expvar", packages: nil},
 }
 

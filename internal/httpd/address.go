@@ -54,3 +54,26 @@ func remoteAddress(hostPort string) (netip.Addr, bool) {
 	}
 	return addr.Unmap().WithZone(""), true
 }
+
+// ClientNetwork returns the network of the other end of a connection that counts
+// as one client, or the zero Prefix for a trusted proxy and for what can't be read.
+func ClientNetwork(hostPort string, trustedProxies []netip.Prefix) netip.Prefix {
+	addr, ok := remoteAddress(hostPort)
+	if !ok || within(trustedProxies, addr) {
+		return netip.Prefix{}
+	}
+	return networkOf(addr)
+}
+
+// networkOf returns the network that counts as one client.
+func networkOf(addr netip.Addr) netip.Prefix {
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
+}

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -38,8 +39,7 @@ type RateLimiter struct {
 // NewRateLimiter returns a limiter that allows so many requests per second, and
 // burst of them at once; zero means the default of each.
 func NewRateLimiter(perSecond float64, burst int, now func() time.Time) *RateLimiter {
-	setDefault(&perSecond, DefaultRatePerSecond)
-	setDefault(&burst, DefaultRateBurst)
+	perSecond, burst = cmp.Or(perSecond, DefaultRatePerSecond), cmp.Or(burst, DefaultRateBurst)
 	interval := time.Duration(float64(time.Second) / perSecond)
 	return &RateLimiter{now: now, interval: interval, slack: time.Duration(burst-1) * interval, paid: map[netip.Prefix]time.Time{}}
 }
@@ -82,19 +82,6 @@ func (l *RateLimiter) sweep(now time.Time) bool {
 		}
 	}
 	return len(l.paid) < maxLimited
-}
-
-// networkOf returns the network that counts as one client.
-func networkOf(addr netip.Addr) netip.Prefix {
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
 }
 
 // LimitRate returns a middleware for routes that cost something and need no

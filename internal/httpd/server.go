@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,7 @@ type Options struct {
 	MaxBody int64
 }
 
-// Server has the routes of one tenant. A [Front] listens for it. Mount all routes
+// Server has the routes of one tenant. Package listen listens for it. Mount all routes
 // before it gets requests.
 type Server struct {
 	options Options
@@ -111,24 +112,15 @@ func (s *Server) Origin() string { return s.options.Origin }
 func (s *Server) Path() string { return s.options.Path }
 
 func withDefaults(o Options) Options {
-	if o.Name == "" {
-		o.Name = "http"
-	}
+	o.Name = cmp.Or(o.Name, "http")
 	if o.Logger == nil {
 		o.Logger = telemetry.DiscardLogger()
 	}
 	if o.Tracer == nil {
 		o.Tracer = telemetry.NoTracer()
 	}
-	setDefault(&o.MaxBody, DefaultMaxBody)
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
 	return o
-}
-
-func setDefault[T comparable](value *T, fallback T) {
-	var zero T
-	if *value == zero {
-		*value = fallback
-	}
 }
 
 func parseOrigin(raw string) (*url.URL, error) {
@@ -163,6 +155,9 @@ func (s *Server) Routes() []Route {
 	})
 	return routes
 }
+
+// wellKnown is what paths begin with whose tenant comes after a name.
+const wellKnown = "/.well-known/"
 
 // routeTable remembers the patterns, since the router reports parts of patterns
 // for paths it does not know.

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
@@ -205,7 +206,7 @@ func TestPanics(t *testing.T) {
 func scrape(t *testing.T, f fixture) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	httpd.Admin(f.registry, httpd.NewHealth()).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	listen.Admin(f.registry, listen.NewHealth()).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
 }
 

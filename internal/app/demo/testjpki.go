@@ -13,7 +13,7 @@ import (
 	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/credentials/trust/jpki/jpkitest"
 	"github.com/tegata-id/tegata/credentials/trust/trusttest"
-	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 )
 
 // crlServer publishes the revocation lists of a test JPKI, as a platform
@@ -57,7 +57,7 @@ func (s *crlServer) serve(ctx context.Context, test *jpkitest.JPKI, authority *t
 		_, _ = w.Write(list)
 	})
 	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	config := httpd.TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
+	config := listen.TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
 	go func() {
 		<-ctx.Done()
 		_ = s.server.Close()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tegata-id/tegata/credentials/keys"
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 	"github.com/tegata-id/tegata/wallet/holder"
 	"github.com/tegata-id/tegata/wallet/web"
 )
@@ -48,11 +49,11 @@ func Serve(ctx context.Context, a *App, c *Web, log *slog.Logger) error {
 		return err
 	}
 	defer web.Mount(server, a)()
-	front, err := httpd.NewFront(httpd.FrontOptions{Name: "wallet", Logger: log, Now: a.Now})
+	front, err := listen.New(listen.Options{Name: "wallet", Logger: log, Now: a.Now})
 	if err != nil {
 		return err
 	}
-	front.SetSites([]httpd.Site{{Server: server, Certificate: func() (*tls.Certificate, error) { return &certificate, nil }}})
+	front.SetSites([]listen.Site{{Server: server, Certificate: func() (*tls.Certificate, error) { return &certificate, nil }}})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return err

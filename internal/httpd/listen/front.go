@@ -1,4 +1,4 @@
-package httpd
+package listen
 
 import (
 	"cmp"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tegata-id/tegata/internal/httpd"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
@@ -32,9 +33,9 @@ const (
 	maxConcurrentStreams  = 100 // HTTP/2 requests at once on one connection
 )
 
-// FrontOptions configure a Front. The zero value of every limit means its
+// Options configure a Front. The zero value of every limit means its
 // default.
-type FrontOptions struct {
+type Options struct {
 	// Name names the front in logs and metrics.
 	Name string
 	// Logger and Metrics receive what happens. Without them it is dropped.
@@ -69,14 +70,14 @@ type FrontOptions struct {
 // one that it is for, by origin and path. The servers may be exchanged while it
 // serves: a request is answered to its end by the server that it came to.
 type Front struct {
-	options FrontOptions
-	unknown *Server // answers what is for nobody
+	options Options
+	unknown *httpd.Server // answers what is for nobody
 	sites   atomic.Pointer[sites]
 }
 
 // Site is a server with its certificate.
 type Site struct {
-	Server *Server
+	Server *httpd.Server
 	// Host is the host, and the port unless it is 443, under which the server
 	// is known here. Empty means that of its origin.
 	Host string
@@ -85,23 +86,23 @@ type Site struct {
 	Certificate func() (*tls.Certificate, error)
 }
 
-// NewFront makes a front without servers.
-func NewFront(o FrontOptions) (*Front, error) {
+// New makes a front without servers.
+func New(o Options) (*Front, error) {
 	if o.Logger == nil {
 		o.Logger = telemetry.DiscardLogger()
 	}
 	if o.Health == nil {
 		o.Health = NewHealth()
 	}
-	setDefault(&o.MaxHeaderBytes, DefaultMaxHeaderBytes)
-	setDefault(&o.MaxConnections, DefaultMaxConnections)
-	setDefault(&o.MaxPerAddress, DefaultMaxPerAddress)
-	setDefault(&o.HeaderTimeout, DefaultHeaderTimeout)
-	setDefault(&o.ReadTimeout, DefaultReadTimeout)
-	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
-	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
-	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
-	unknown, err := New(Options{Name: o.Name, Origin: "https://unknown.invalid", Logger: o.Logger, Metrics: o.Metrics, Now: o.Now})
+	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, DefaultMaxHeaderBytes)
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.MaxPerAddress = cmp.Or(o.MaxPerAddress, DefaultMaxPerAddress)
+	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, DefaultHeaderTimeout)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, DefaultReadTimeout)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, DefaultWriteTimeout)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, DefaultIdleTimeout)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, DefaultDrainTimeout)
+	unknown, err := httpd.New(httpd.Options{Name: o.Name, Origin: "https://unknown.invalid", Logger: o.Logger, Metrics: o.Metrics, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func NewFront(o FrontOptions) (*Front, error) {
 // sites finds servers. It never changes.
 type sites struct {
 	// origins has the servers of each host and port by path.
-	origins map[string]map[string]*Server
+	origins map[string]map[string]*httpd.Server
 	// only is the host and port that all servers share, or "".
 	only string
 	// certificates are by host name; the first one is for clients that name
@@ -125,18 +126,19 @@ type sites struct {
 // SetSites exchanges the servers. Requests that are being answered are not
 // touched.
 func (f *Front) SetSites(list []Site) {
-	s := &sites{origins: map[string]map[string]*Server{}, certificates: map[string]func() (*tls.Certificate, error){}}
+	s := &sites{origins: map[string]map[string]*httpd.Server{}, certificates: map[string]func() (*tls.Certificate, error){}}
 	for _, site := range list {
-		host := hostKey(site.Server.origin, cmp.Or(site.Host, site.Server.origin.Host))
+		origin, _ := url.Parse(site.Server.Origin()) // which its server has read before
+		host := hostKey(origin, cmp.Or(site.Host, origin.Host))
 		if s.origins[host] == nil {
-			s.origins[host] = map[string]*Server{}
+			s.origins[host] = map[string]*httpd.Server{}
 		}
 		s.origins[host][site.Server.Path()] = site.Server
 		s.only = host
 		if site.Certificate == nil {
 			continue
 		}
-		s.certificates[(&url.URL{Host: cmp.Or(site.Host, site.Server.origin.Host)}).Hostname()] = site.Certificate
+		s.certificates[(&url.URL{Host: cmp.Or(site.Host, origin.Host)}).Hostname()] = site.Certificate
 		if s.first == nil {
 			s.first = site.Certificate
 		}
@@ -161,7 +163,7 @@ const wellKnown = "/.well-known/"
 
 // find returns the server that a request is for, or nil. Where all servers share
 // an origin, the host does not matter: a proxy may have its own name for it.
-func (s *sites) find(r *http.Request) *Server {
+func (s *sites) find(r *http.Request) *httpd.Server {
 	host := cmp.Or(s.only, hostKey(nil, r.Host))
 	servers := s.origins[host]
 	path := echo.GetPath(r)
@@ -192,7 +194,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if server == nil {
 		server = f.unknown
 	}
-	server.echo.ServeHTTP(w, r)
+	server.Handler().ServeHTTP(w, r)
 }
 
 // certificate is asked at every handshake.

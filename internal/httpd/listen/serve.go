@@ -1,4 +1,4 @@
-package httpd
+package listen
 
 import (
 	"context"
@@ -38,11 +38,11 @@ func ServeAdmin(ctx context.Context, listener net.Listener, handler http.Handler
 		IdleTimeout:       DefaultIdleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	options := FrontOptions{Name: "admin", Health: NewHealth(), DrainTimeout: time.Second}
+	options := Options{Name: "admin", Health: NewHealth(), DrainTimeout: time.Second}
 	return serve(ctx, server, options, func() error { return server.Serve(listener) })
 }
 
-func serve(ctx context.Context, server *http.Server, o FrontOptions, run func() error) error {
+func serve(ctx context.Context, server *http.Server, o Options, run func() error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- run() }()
 	select {

@@ -1,4 +1,4 @@
-package httpd_test
+package listen_test
 
 import (
 	"bufio"
@@ -24,6 +24,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tegata-id/tegata/internal/httpd"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
@@ -54,21 +55,21 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 
 // start serves the fixture, with TLS if there is a certificate, and returns its
 // address, a function that ends it, and the channel with Serve's result.
-func start(t *testing.T, f fixture, certificate *tls.Certificate, change func(*httpd.FrontOptions)) (addr string, stop func(), done <-chan error) {
+func start(t *testing.T, f fixture, certificate *tls.Certificate, change func(*listen.Options)) (addr string, stop func(), done <-chan error) {
 	t.Helper()
-	options := httpd.FrontOptions{Name: "test", Metrics: f.metrics, Now: now}
+	options := listen.Options{Name: "test", Metrics: f.metrics, Now: now}
 	if change != nil {
 		change(&options)
 	}
-	front, err := httpd.NewFront(options)
+	front, err := listen.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := httpd.Site{Server: f.Server}
+	site := listen.Site{Server: f.Server}
 	if certificate != nil {
 		site.Certificate = func() (*tls.Certificate, error) { return certificate, nil }
 	}
-	front.SetSites([]httpd.Site{site})
+	front.SetSites([]listen.Site{site})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func start(t *testing.T, f fixture, certificate *tls.Certificate, change func(*h
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	f.Echo().GET("/", func(c echo.Context) error { return c.String(200, c.Request().Proto) })
 	leaf, pool := certificate(t)
 	addr, stop, done := start(t, f, &leaf, nil)
@@ -127,8 +128,8 @@ func TestTLS(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	health := httpd.NewHealth()
-	f := newFixture(t, nil)
+	health := listen.NewHealth()
+	f := newFixture(t)
 	entered, release := make(chan struct{}), make(chan struct{})
 	f.Echo().GET("/slow", func(c echo.Context) error {
 		close(entered)
@@ -139,7 +140,7 @@ func TestDrain(t *testing.T) {
 		return ok(c)
 	})
 	f.Echo().GET("/quick", ok)
-	addr, stop, done := start(t, f, nil, func(o *httpd.FrontOptions) { o.Health, o.DrainDelay = health, 50*time.Millisecond })
+	addr, stop, done := start(t, f, nil, func(o *listen.Options) { o.Health, o.DrainDelay = health, 50*time.Millisecond })
 	answer := make(chan error, 1)
 	go func() { answer <- get("http://" + addr + "/slow") }()
 	<-entered
@@ -163,14 +164,14 @@ func TestDrain(t *testing.T) {
 
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	entered, release := make(chan struct{}), make(chan struct{})
 	f.Echo().GET("/stuck", func(c echo.Context) error {
 		close(entered)
 		<-release
 		return ok(c)
 	})
-	addr, stop, done := start(t, f, nil, func(o *httpd.FrontOptions) { o.DrainTimeout = 50 * time.Millisecond })
+	addr, stop, done := start(t, f, nil, func(o *listen.Options) { o.DrainTimeout = 50 * time.Millisecond })
 	answer := make(chan error, 1)
 	go func() { answer <- get("http://" + addr + "/stuck") }()
 	<-entered
@@ -198,7 +199,7 @@ func get(url string) error {
 	return nil
 }
 
-func ready(health *httpd.Health) int {
+func ready(health *listen.Health) int {
 	w := httptest.NewRecorder()
 	health.Ready().ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 	return w.Code
@@ -215,7 +216,7 @@ func waitFor(t *testing.T, condition func() bool) {
 
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	f.Echo().POST("/", func(c echo.Context) error {
 		_, err := httpd.Form(c)
 		if err != nil {
@@ -223,7 +224,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		}
 		return ok(c)
 	})
-	addr, _, _ := start(t, f, nil, func(o *httpd.FrontOptions) {
+	addr, _, _ := start(t, f, nil, func(o *listen.Options) {
 		o.HeaderTimeout, o.ReadTimeout = 100*time.Millisecond, 300*time.Millisecond
 	})
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n"
@@ -260,9 +261,9 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 
 func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	f.Echo().GET("/", ok)
-	addr, _, _ := start(t, f, nil, func(o *httpd.FrontOptions) { o.MaxHeaderBytes = 4096 })
+	addr, _, _ := start(t, f, nil, func(o *listen.Options) { o.MaxHeaderBytes = 4096 })
 	for size, want := range map[int]int{3000: 200, 20_000: 431} {
 		request, err := http.NewRequest("GET", "http://"+addr+"/", nil)
 		if err != nil {
@@ -284,18 +285,18 @@ func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
 	tests := map[string]struct {
-		change func(*httpd.FrontOptions)
+		change func(*listen.Options)
 		metric string
 	}{
-		"per address": {func(o *httpd.FrontOptions) { o.MaxPerAddress = 3 }, `limit="address"`},
-		"total": {func(o *httpd.FrontOptions) {
+		"per address": {func(o *listen.Options) { o.MaxPerAddress = 3 }, `limit="address"`},
+		"total": {func(o *listen.Options) {
 			o.MaxConnections, o.MaxPerAddress, o.TrustedProxies = 3, 1, []netip.Prefix{loopback}
 		}, `limit="total"`},
 	}
 	for name, tt := range tests {
 		t.Run("R14 "+name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, nil)
+			f := newFixture(t)
 			f.Echo().GET("/", ok)
 			addr, _, _ := start(t, f, nil, tt.change)
 			var idle []net.Conn
@@ -321,12 +322,12 @@ func TestConnectionLimits(t *testing.T) {
 
 func TestAdminStandsApart(t *testing.T) {
 	t.Parallel()
-	health := httpd.NewHealth()
+	health := listen.NewHealth()
 	failing := errors.New("secret dsn")
 	var storeErr error
 	health.Add("store", func(context.Context) error { return storeErr })
-	f := newFixture(t, nil)
-	admin := httpd.Admin(f.registry, health)
+	f := newFixture(t)
+	admin := listen.Admin(f.registry, health)
 	paths := []string{"/metrics", "/livez", "/readyz", "/debug/pprof/", "/debug/pprof/cmdline"}
 	for _, path := range paths {
 		w := httptest.NewRecorder()
@@ -357,11 +358,11 @@ func TestServeAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- httpd.ServeAdmin(ctx, listener, httpd.Admin(f.registry, httpd.NewHealth()), telemetry.DiscardLogger())
+		done <- listen.ServeAdmin(ctx, listener, listen.Admin(f.registry, listen.NewHealth()), telemetry.DiscardLogger())
 	}()
 	if err := get("http://" + listener.Addr().String() + "/livez"); err != nil {
 		t.Error(err)

@@ -1,4 +1,4 @@
-package httpd
+package listen
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tegata-id/tegata/internal/telemetry"
 )
 
 // checkTimeout bounds one readiness check.
@@ -115,6 +117,25 @@ func writeHealth(w http.ResponseWriter, status int, body map[string]any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the prober went away
+}
+
+var checkUp = prometheus.NewDesc(prometheus.BuildFQName(telemetry.Namespace, "check", "up"),
+	"Whether a readiness check passes, by its name: 1 or 0.", []string{"check"}, nil)
+
+// Describe implements prometheus.Collector.
+func (h *Health) Describe(out chan<- *prometheus.Desc) { out <- checkUp }
+
+// Collect implements prometheus.Collector. It runs the checks, so that a store
+// that is away has a name in an alert even while nobody asks for anything.
+func (h *Health) Collect(out chan<- prometheus.Metric) {
+	states, _ := h.run(context.Background())
+	for name, state := range states {
+		value := 0.0
+		if state == "ok" {
+			value = 1
+		}
+		out <- prometheus.MustNewConstMetric(checkUp, prometheus.GaugeValue, value, name)
+	}
 }
 
 // Admin returns the handler of the admin listener: /livez, /readyz, /metrics and

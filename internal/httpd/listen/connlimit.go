@@ -1,9 +1,11 @@
-package httpd
+package listen
 
 import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/tegata-id/tegata/internal/httpd"
 )
 
 // limitConnections returns a listener that closes connections beyond the limits
@@ -44,11 +46,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 // prefixOf returns the network that counts as one client, or the zero Prefix if
 // only the total counts.
 func (l *limitListener) prefixOf(conn net.Conn) netip.Prefix {
-	addr, ok := remoteAddress(conn.RemoteAddr().String())
-	if !ok || within(l.front.options.TrustedProxies, addr) {
-		return netip.Prefix{}
-	}
-	return networkOf(addr)
+	return httpd.ClientNetwork(conn.RemoteAddr().String(), l.front.options.TrustedProxies)
 }
 
 // acquire counts a connection, or returns the name of the limit in its way.

@@ -1,10 +1,9 @@
-package httpd_test
+package listen_test
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,32 +13,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tegata-id/tegata/internal/httpd"
-	"github.com/tegata-id/tegata/internal/telemetry"
+	"github.com/tegata-id/tegata/internal/httpd/listen"
 )
-
-// tenantServer answers with its name at its paths.
-func tenantServer(t *testing.T, f fixture, name, origin, path string) *httpd.Server {
-	t.Helper()
-	logger, err := telemetry.NewLogger(f.log, slog.LevelInfo, telemetry.LogJSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := httpd.New(httpd.Options{Name: "issuer", Tenant: name, Origin: origin, Path: path, Logger: logger, Metrics: f.metrics, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer := func(c echo.Context) error { return c.String(200, name+c.Param("id")) }
-	s.Echo().GET(path+"/offers/:id", answer)
-	s.Echo().GET(path+"/", answer)
-	s.Echo().GET("/.well-known/openid-credential-issuer"+path, answer)
-	return s
-}
 
 func TestFrontFindsTheTenant(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	const shared, own = "https://issuer.example", "https://city.example"
-	sites := []httpd.Site{
+	sites := []listen.Site{
 		{Server: tenantServer(t, f, "chiyoda", shared, "/13101")},
 		{Server: tenantServer(t, f, "minato", shared, "/13103")},
 		{Server: tenantServer(t, f, "osaka", shared, "/osaka/27100")},
@@ -47,7 +28,7 @@ func TestFrontFindsTheTenant(t *testing.T) {
 	}
 	tests := []struct {
 		name, host, path string
-		list             []httpd.Site
+		list             []listen.Site
 		status           int
 		body             string
 	}{
@@ -78,7 +59,7 @@ func TestFrontFindsTheTenant(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			front, err := httpd.NewFront(httpd.FrontOptions{Name: "front", Now: now})
+			front, err := listen.New(listen.Options{Name: "front", Now: now})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,23 +90,23 @@ func TestFrontFindsTheTenant(t *testing.T) {
 // TestFrontExchangesSites takes a server away while it answers.
 func TestFrontExchangesSites(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t)
 	entered, release := make(chan struct{}), make(chan struct{})
 	f.Echo().GET("/", func(c echo.Context) error {
 		close(entered)
 		<-release
 		return c.String(200, "old")
 	})
-	next := newFixture(t, nil)
+	next := newFixture(t)
 	next.Echo().GET("/", func(c echo.Context) error { return c.String(200, "new") })
 	oldLeaf, oldPool := certificate(t)
 	newLeaf, newPool := certificate(t)
-	front, err := httpd.NewFront(httpd.FrontOptions{Name: "front", Now: now})
+	front, err := listen.New(listen.Options{Name: "front", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := func(s *httpd.Server, leaf *tls.Certificate) []httpd.Site {
-		return []httpd.Site{{Server: s, Certificate: func() (*tls.Certificate, error) { return leaf, nil }}}
+	site := func(s *httpd.Server, leaf *tls.Certificate) []listen.Site {
+		return []listen.Site{{Server: s, Certificate: func() (*tls.Certificate, error) { return leaf, nil }}}
 	}
 	front.SetSites(site(f.Server, &oldLeaf))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
