@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tegata-id/tegata/credentials"
+	"github.com/tegata-id/tegata/internal/app/config"
 	"github.com/tegata-id/tegata/internal/app/sandbox"
 )
 
@@ -96,6 +97,12 @@ func TestThousandsOfParties(t *testing.T) {
 // setVerifier sets a key of the verifier's section.
 func setVerifier(t *testing.T, file, key string, value any) {
 	t.Helper()
+	setSection(t, file, config.RoleVerifier, key, value)
+}
+
+// setSection sets a key of a tenant's section.
+func setSection(t *testing.T, file, role, key string, value any) {
+	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -104,9 +111,9 @@ func setVerifier(t *testing.T, file, key string, value any) {
 	if err := yaml.Unmarshal(data, &content); err != nil {
 		t.Fatal(err)
 	}
-	section, ok := content["verifier"].(map[string]any)
+	section, ok := content[role].(map[string]any)
 	if !ok {
-		t.Fatal("no verifier")
+		t.Fatal("no " + role)
 	}
 	section[key] = value
 	if data, err = yaml.Marshal(content); err == nil {

@@ -223,7 +223,7 @@ func (cas *authorities) issuerKeys(w *writer, c *config.Issuer) {
 
 func (cas *authorities) verifierKeys(w *writer, c *config.Verifier) {
 	c.Keys.Request = w.key("request", must(w, cas.access.IssueVerifierAccess, trusttest.LeafOptions{
-		DNSNames: []string{"127.0.0.1"}, Organization: "手形銀行", OrganizationIdentifier: "NTRJP-" + trust.CorporateNumber("100401098765"),
+		DNSNames: []string{"127.0.0.1", "localhost"}, Organization: "手形銀行", OrganizationIdentifier: "NTRJP-" + trust.CorporateNumber("100401098765"),
 	}))
 }
 
