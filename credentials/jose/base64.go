@@ -17,7 +17,7 @@ func EncodeBase64(data []byte) string { return base64.RawURLEncoding.EncodeToStr
 // DecodeBase64 reads base64url without padding. Unlike the standard library it
 // refuses line breaks, which it would skip, and trailing bits that are not zero.
 func DecodeBase64(s string) ([]byte, error) {
-	if strings.ContainsAny(s, "\r\n") {
+	if hasLineBreak(s) {
 		return nil, ErrBase64
 	}
 	out, err := strictBase64.DecodeString(s)
@@ -25,4 +25,10 @@ func DecodeBase64(s string) ([]byte, error) {
 		return nil, ErrBase64
 	}
 	return out, nil
+}
+
+// hasLineBreak is faster than strings.ContainsAny, which looks at every byte by
+// itself.
+func hasLineBreak(s string) bool {
+	return strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0
 }

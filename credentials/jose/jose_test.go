@@ -50,6 +50,9 @@ func TestUnmarshalJSON(t *testing.T) {
 		{name: "empty", doc: ``, bad: true},
 		{name: "byte order mark", doc: "\ufeff{\"aud\":\"good\"}", bad: true},
 		{name: "depth at the limit", doc: `{"aud":"good","x":` + deep(jose.MaxDepth-1) + `}`, want: "good"},
+		{name: "brackets in a string", doc: `{"aud":"good","x":"` + deep(jose.MaxDepth) + `\"` + deep(jose.MaxDepth) + `\\"}`, want: "good"},
+		{name: "depth above the limit after a backslash", doc: `{"aud":"good","w":"\\","x":` + deep(jose.MaxDepth) + `}`, bad: true},
+		{name: "depth above the limit after a quote", doc: `{"aud":"good","w":"\\\"","x":` + deep(jose.MaxDepth) + `}`, bad: true},
 		{name: "depth above the limit", doc: `{"aud":"good","x":` + deep(jose.MaxDepth) + `}`, bad: true},
 		{name: "brackets in strings are not depth", doc: `{"aud":"good","x":"` + strings.Repeat("[", 99) + `"}`, want: "good"},
 	} {

@@ -113,24 +113,40 @@ func number(text string) (credentials.Value, error) {
 
 // checkDepth bounds nesting before a recursive decoder runs.
 func checkDepth(data []byte) error {
-	depth, inString := 0, false
+	depth := 0
 	for i := 0; i < len(data); i++ {
-		c := data[i]
-		switch {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[' || c == '{':
+		switch data[i] {
+		case '"':
+			i = closingQuote(data, i)
+		case '[', '{':
 			if depth++; depth > MaxDepth {
 				return fmt.Errorf("%w: nested too deeply", ErrJSON)
 			}
-		case c == ']' || c == '}':
+		case ']', '}':
 			depth--
 		}
 	}
 	return nil
+}
+
+// closingQuote returns where the string that begins at open ends: the next
+// quote with an even number of backslashes before it, or the end of the data.
+func closingQuote(data []byte, open int) int {
+	for i := open; ; {
+		n := bytes.IndexByte(data[i+1:], '"')
+		if n < 0 {
+			return len(data)
+		}
+		end := i + 1 + n
+		backslashes := 0
+		for end-1-backslashes > i && data[end-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return end
+		}
+		i = end
+	}
 }
 
 // jsonError keeps what kind of fault it is and where, but not the library's

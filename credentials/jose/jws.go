@@ -198,7 +198,7 @@ func parseX5C(member jsontext.Value) ([]*x509.Certificate, error) {
 	}
 	var chain []*x509.Certificate
 	for _, e := range encoded {
-		if strings.ContainsAny(e, "\r\n") {
+		if hasLineBreak(e) {
 			return nil, fmt.Errorf("%w: x5c is not base64", ErrToken)
 		}
 		der, err := base64.StdEncoding.Strict().DecodeString(e)

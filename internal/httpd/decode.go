@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -71,11 +72,13 @@ func Body(c echo.Context, types ...string) (body []byte, mediaType string, err e
 	if err != nil {
 		return nil, "", err
 	}
-	body, err = io.ReadAll(request.Body)
-	if err != nil {
+	// The announced length saves growing, but allocates nothing large on the
+	// word of a client.
+	read := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(request.ContentLength, 0), 16<<10)))
+	if _, err = read.ReadFrom(request.Body); err != nil {
 		return nil, "", readError(err)
 	}
-	return body, mediaType, nil
+	return read.Bytes(), mediaType, nil
 }
 
 func contentType(header http.Header, types []string) (string, error) {
