@@ -102,3 +102,10 @@ func (s *Server) speaksFor(provider *x509.Certificate, clientID string) bool {
 func (w Wallet) AttestedBy(provider *x509.Certificate) bool {
 	return w.Provider == nil || w.Provider.Equal(provider)
 }
+
+// ClientHeaders are the headers by which a client proves who it is.
+type ClientHeaders struct {
+	Attestation []string
+	PoP         []string
+	DPoP        []string
+}

@@ -3,7 +3,6 @@ package oauth
 import (
 	"encoding/base64"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -183,22 +182,6 @@ func (h *Handler) typed(c echo.Context) error {
 	return err
 }
 
-// data is what the pages show of a login, with the link for an app on the
-// device.
-func (h *Handler) data(view *View, device evidence.Device) pageData {
-	data := pageData{
-		View: view, ChallengeText: string(view.Challenges[evidence.SameDevice]),
-		OtherText:   string(view.Challenges[evidence.OtherDevice]),
-		OtherBase64: base64.StdEncoding.EncodeToString(view.Challenges[evidence.OtherDevice]),
-	}
-	if secret := view.Signings[device]; secret != "" {
-		// The link begins with what the operator configured, whose scheme the
-		// templates do not know.
-		data.SignerLink = template.URL(h.signerLink(secret)) //nolint:gosec // not from outside
-	}
-	return data
-}
-
 func (h *Handler) signerLink(secret string) string {
 	begin := h.server.cfg.SignerURL
 	if begin == "" {
@@ -209,4 +192,33 @@ func (h *Handler) signerLink(secret string) string {
 		separator = "&"
 	}
 	return begin + separator + url.Values{"request_uri": {h.base + pathSigning + "/" + secret}}.Encode()
+}
+
+// decodeAnswer reads an answer from the members of a form or a document.
+func decodeAnswer(member func(string) string) (a evidence.Answer, err error) {
+	var errs [3]error
+	a.Certificate, errs[0] = decodeUpload(member("certificate"))
+	a.Signature, errs[1] = decodeUpload(member("signature"))
+	a.SignedData, errs[2] = decodeUpload(member("signed_data"))
+	raw, whole := len(a.Certificate) > 0 && len(a.Signature) > 0, len(a.SignedData) > 0
+	if err := errors.Join(errs[:]...); err != nil || raw == whole || whole && len(a.Certificate)+len(a.Signature) > 0 {
+		return a, refuse(openid4vci.CodeInvalidRequest, "certificate and signature, or signed_data, are needed in base64", err)
+	}
+	return a, nil
+}
+
+// decodeUpload reads base64 as people paste it: standard alphabet, padded, with
+// line breaks.
+func decodeUpload(s string) ([]byte, error) {
+	const longest = 48 << 10 // a SignedData of its greatest size
+	s = strings.Map(func(r rune) rune {
+		if r == '\r' || r == '\n' || r == ' ' {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > longest {
+		return nil, errors.New("upload is too long")
+	}
+	return base64.StdEncoding.Strict().DecodeString(s)
 }

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -47,13 +46,6 @@ type pushedRequest struct {
 	// Done is set once a browser has come back with a decision; the request
 	// is not used again.
 	Done bool
-}
-
-// ClientHeaders are the headers by which a client proves who it is.
-type ClientHeaders struct {
-	Attestation []string
-	PoP         []string
-	DPoP        []string
 }
 
 // Params are the parameters of a form, each given once and with a value.
@@ -107,31 +99,6 @@ func (s *Server) Push(ctx context.Context, endpoint string, h ClientHeaders, for
 		RequestURI: requestURIPrefix + secret,
 		ExpiresIn:  int64(s.cfg.Lifetimes.Request.Seconds()),
 	}, nil
-}
-
-// registered checks the client against the registered wallets and returns its
-// registration, or nil if every attested wallet is let in.
-func (s *Server) registered(clientID string) (*Wallet, error) {
-	if len(s.cfg.Wallets) == 0 {
-		return nil, nil
-	}
-	i := slices.IndexFunc(s.cfg.Wallets, func(w Wallet) bool { return w.ID == clientID })
-	if i < 0 {
-		return nil, refuse(openid4vci.CodeInvalidClient, "the wallet is not registered here", nil)
-	}
-	return &s.cfg.Wallets[i], nil
-}
-
-// returnsTo checks a redirect_uri, against those of the wallet if it is
-// registered.
-func (w *Wallet) returnsTo(redirectURI string) error {
-	if !validRedirectURI(redirectURI) {
-		return refuse(openid4vci.CodeInvalidRequest, "redirect_uri must be https or of an app's own scheme, without fragment", nil)
-	}
-	if w != nil && !slices.Contains(w.RedirectURIs, redirectURI) {
-		return refuse(openid4vci.CodeInvalidRequest, "redirect_uri is not registered for this wallet", nil)
-	}
-	return nil
 }
 
 func (s *Server) parseRequest(ctx context.Context, wallet *Wallet, form Params) (*pushedRequest, error) {
@@ -229,32 +196,4 @@ func (s *Server) detailed(wallet *Wallet, value string) (ids []string, err error
 		ids = append(ids, d.CredentialConfigurationID)
 	}
 	return ids, nil
-}
-
-// validRedirectURI accepts https URIs and private-use schemes (RFC 8252
-// section 7.1). Clients are authenticated and not registered, so that any such
-// URI may be pushed (RFC 9126 section 2.4).
-func validRedirectURI(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || len(s) > maxRedirectURILength || u.Fragment != "" || strings.Contains(s, "#") || u.User != nil {
-		return false
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f || r == '\\' }) {
-		return false
-	}
-	// The response's own parameters must not be there twice.
-	for _, pair := range strings.FieldsFunc(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
-		name, _, _ := strings.Cut(pair, "=")
-		name, err := url.QueryUnescape(name)
-		if err != nil || slices.Contains([]string{"code", "state", "iss", "error", "error_description", "error_uri", "response"}, name) {
-			return false
-		}
-	}
-	switch u.Scheme {
-	case "https":
-		return u.Host != ""
-	case "", "http", "javascript", "data", "file", "blob", "about", "vbscript", "ws", "wss", "ftp", "filesystem", "view-source", "intent":
-		return false
-	}
-	return true
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
-	"html/template"
-	"slices"
 	"time"
 
 	"github.com/tegata-id/tegata/credentials"
 	"github.com/tegata-id/tegata/credentials/jose"
-	"github.com/tegata-id/tegata/credentials/openid4vci"
 	"github.com/tegata-id/tegata/credentials/status"
 	"github.com/tegata-id/tegata/credentials/trust"
 	"github.com/tegata-id/tegata/internal/nonce"
@@ -55,23 +51,6 @@ type Source interface {
 	StillTrue(ctx context.Context, e *evidence.Evidence, p *source.Person, configurations []string) error
 	// Review returns what a credential of the configuration will say.
 	Review(p *source.Person, configuration string) ([]Line, error)
-}
-
-// Line is a claim on the review page.
-type Line struct {
-	// ID is where the claim stands, Name what it is called by language, in lower
-	// case.
-	ID   string
-	Name map[string]string
-	// Text is the value. Image is the data URL of a picture instead.
-	Text  string
-	Image template.URL
-}
-
-// Issued is a credential on the review page.
-type Issued struct {
-	Configuration
-	Lines []Line
 }
 
 // Grants is the durable side: what a token stands for. The limit on how often
@@ -169,49 +148,6 @@ var DefaultLifetimes = Lifetimes{
 	Code:          60 * time.Second,
 	PreAuthorized: 5 * time.Minute,
 	Token:         5 * time.Minute,
-}
-
-// Wallet is a registered client. A wallet attestation says that an instance is
-// genuine, not where its codes may be sent: whoever runs an instance on a phone
-// that obeys them could start a request, have somebody else approve it in their
-// own browser, and get the code at an address of their choosing. A code that
-// goes to the wallet's own address ends in the app of the person who approved,
-// which can do nothing with it.
-type Wallet struct {
-	// ID is the client_id, which is the subject of the wallet attestation.
-	ID string
-	// Keys, if there are any, are what the client authenticates with, by signing
-	// assertions (RFC 7523), and the only way: its wallet attestations are
-	// refused. All are on P-256.
-	Keys []jose.JWK
-	// Name is what people read of a client with keys; that of others is in the
-	// attestation.
-	Name string
-	// RedirectURIs are compared character by character (RFC 9700 section 2.1).
-	RedirectURIs []string
-	// Provider is the anchor under which the wallet's attestations are signed:
-	// another provider that is trusted too can't speak for this wallet. Nil
-	// admits every provider.
-	Provider *x509.Certificate
-	// Configurations and GrantTypes are all that the wallet may ask for and come
-	// with; empty limits nothing.
-	Configurations, GrantTypes []string
-}
-
-// byKey reports whether the wallet authenticates with keys of its own.
-func (w *Wallet) byKey() bool { return len(w.Keys) > 0 }
-
-// checkGrant refuses a grant type that the wallet is not registered for.
-func (w *Wallet) checkGrant(grantType string) error {
-	if w == nil || len(w.GrantTypes) == 0 || slices.Contains(w.GrantTypes, grantType) {
-		return nil
-	}
-	return refuse(openid4vci.CodeUnauthorizedClient, "the wallet is not registered for this grant type", nil)
-}
-
-// mayHave reports whether the wallet is registered for a configuration.
-func (w *Wallet) mayHave(configuration string) bool {
-	return w == nil || len(w.Configurations) == 0 || slices.Contains(w.Configurations, configuration)
 }
 
 // Config is what a [Server] is made of. Every field is needed unless it says
