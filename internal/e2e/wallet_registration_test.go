@@ -34,6 +34,7 @@ func TestWalletRegistration(t *testing.T) {
 	}
 	payload, err := json.Marshal(map[string]any{
 		"name": "手形銀行の口座", "sub": "NTRJP-" + trust.CorporateNumber("100401098765"), "iat": time.Now().Unix(),
+		"support_uri": "https://bank.example/data",
 		"purpose":     []map[string]string{{"lang": "ja", "content": "口座開設"}},
 		"credentials": []map[string]any{{"format": "dc+sd-jwt", "meta": "urn:tegata:identity:jp:1", "claim": []map[string]any{{"path": "birthdate"}}}},
 	})
@@ -89,6 +90,10 @@ func TestWalletRegistration(t *testing.T) {
 				if !strings.Contains(shown, want) {
 					t.Errorf("the person does not read %q:\n%s", want, shown)
 				}
+			}
+			log, err := d.withConsole(t, func(string) string { return "" }, func(c *walletapp.Console) error { return c.Log(t.Context()) })
+			if err != nil || strings.Contains(log, "口座開設  https://bank.example/data") != (tc.info != nil) {
+				t.Errorf("%v, the log:\n%s", err, log)
 			}
 		})
 	}

@@ -100,3 +100,27 @@ func TestNegAskIssuer(t *testing.T) {
 		t.Error("began though there is nothing to have")
 	}
 }
+
+// TestOfferDCAPI reads an offer as a page of the issuer hands it over.
+func TestOfferDCAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	good := `{"credential_issuer":"` + w.base + `","credential_configuration_ids":["sd"],"credential_issuer_metadata":{"credential_endpoint":"https://10.0.0.1"}}`
+	offer, err := w.wallet.ReadOfferDCAPI(t.Context(), "openid4vci-v1", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, err := offer.Accept(t.Context(), w); err != nil || len(held) != 3 {
+		t.Errorf("%d credentials, %v", len(held), err)
+	}
+	for name, tc := range map[string][2]string{
+		"TestNeg/another protocol": {"openid4vp-v1-signed", good},
+		"TestNeg/no offer":         {"openid4vci-v1", `{"credential_issuer":"` + w.base + `"}`},
+		"TestNeg/by http":          {"openid4vci-v1", `{"credential_issuer":"http://issuer.test.invalid","credential_configuration_ids":["sd"]}`},
+		"TestNeg/no such thing":    {"openid4vci-v1", `{"credential_issuer":"` + w.base + `","credential_configuration_ids":["x"]}`},
+	} {
+		if _, err := w.wallet.ReadOfferDCAPI(t.Context(), tc[0], []byte(tc[1])); err == nil {
+			t.Errorf("%s: read", name)
+		}
+	}
+}

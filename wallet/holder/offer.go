@@ -3,6 +3,7 @@ package holder
 import (
 	"context"
 	"crypto"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,6 +53,31 @@ func (w *Wallet) ReadOffer(ctx context.Context, link string) (*Offer, error) {
 		return nil, err
 	}
 	if err := i.readOffer(ctx, link); err != nil {
+		return nil, fmt.Errorf("offer: %w", err)
+	}
+	if err := i.discover(ctx); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	return &Offer{i}, nil
+}
+
+// ProtocolOffer is what the Digital Credentials API calls credential offers, in the
+// draft that the conformance suite of the OpenID Foundation follows.
+const ProtocolOffer = "openid4vci-v1"
+
+// ReadOfferDCAPI reads an offer that came over the Digital Credentials API, with
+// protocol and data as the issuer's page gave them. Metadata that came along is not
+// looked at: it is fetched from where the issuer's identifier says, as with every
+// offer.
+func (w *Wallet) ReadOfferDCAPI(ctx context.Context, protocol string, data json.RawMessage) (*Offer, error) {
+	if protocol != ProtocolOffer {
+		return nil, errors.New("offer: the protocol is not " + ProtocolOffer)
+	}
+	i, err := w.newIssuance()
+	if err != nil {
+		return nil, err
+	}
+	if i.offer, err = openid4vci.ParseOffer(data); err != nil {
 		return nil, fmt.Errorf("offer: %w", err)
 	}
 	if err := i.discover(ctx); err != nil {

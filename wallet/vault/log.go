@@ -31,6 +31,10 @@ type Entry struct {
 	Types []string `json:"types,omitempty"`
 	// Claims are the paths of what was shown.
 	Claims []string `json:"claims,omitempty"`
+	// Purpose is what the verifier is registered for, and Contacts are where the
+	// person can have their data deleted, if a registrar said so.
+	Purpose  string   `json:"purpose,omitempty"`
+	Contacts []string `json:"contacts,omitempty"`
 }
 
 // Record adds an entry to the log, with the time and an ID of its own.

@@ -163,6 +163,9 @@ func (a *App) Present(ctx context.Context, link string, consent holder.Consent) 
 		if entity, ok := ask.LegalEntity(); ok {
 			entry.PartyName = entity.Name
 		}
+		if r := ask.Registration; r != nil && r.Certificate != nil {
+			entry.Purpose, entry.Contacts = registration.In(r.Certificate.Purposes, "ja"), r.Certificate.SupportURIs
+		}
 		for _, item := range ask.Items {
 			if !decision.Allow || decision.WithoutOptional && item.Optional {
 				continue

@@ -300,7 +300,7 @@ func (c *Console) Log(ctx context.Context) error {
 	}
 	for _, e := range entries {
 		c.printf("%s  %-9s  %s", e.At.Format("2006-01-02 15:04"), e.Action, e.Party)
-		for _, more := range []string{e.PartyName, strings.Join(e.Types, " "), strings.Join(e.Claims, " ")} {
+		for _, more := range []string{e.PartyName, strings.Join(e.Types, " "), strings.Join(e.Claims, " "), e.Purpose, strings.Join(e.Contacts, " ")} {
 			if more != "" {
 				c.printf("  %s", more)
 			}

@@ -26,10 +26,10 @@ func variants() []variant {
 			}
 		}
 	}
-	for n := range 16 {
+	for n := range 48 {
 		bit := func(i int) bool { return n>>i&1 == 1 }
 		out = append(out, variant{
-			mdoc: bit(0), deferred: bit(1), encrypted: bit(2), details: bit(3), walletInitiated: true,
+			mdoc: bit(0), deferred: bit(1), encrypted: bit(2), details: bit(3), walletInitiated: n < 16, dcapi: n >= 16, preAuthorized: n >= 32,
 			proof: []string{"jwt", "jwt.keyattest", "attestation"}[n%3],
 		})
 	}
@@ -102,10 +102,12 @@ func TestIssuance(t *testing.T) {
 		}
 	})
 	modules(t, variant{proof: "jwt"})
-	t.Run("wallet_initiated", func(t *testing.T) {
-		t.Parallel()
-		modules(t, variant{proof: "jwt", walletInitiated: true})
-	})
+	for name, v := range map[string]variant{"wallet_initiated": {proof: "jwt", walletInitiated: true}, "issuer_initiated_dc_api": {proof: "jwt", dcapi: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modules(t, v)
+		})
+	}
 }
 
 // TestHAIP has those of oid4vci-1_0-wallet-haip-test-plan that are not of FAPI.

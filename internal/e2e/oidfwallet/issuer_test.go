@@ -21,8 +21,9 @@ type variant struct {
 	mdoc, deferred, encrypted bool
 	// details has the token response list credential identifiers.
 	details, preAuthorized, byReference bool
-	// walletInitiated is without an offer.
-	walletInitiated bool
+	// walletInitiated is without an offer, dcapi with one over the Digital
+	// Credentials API.
+	walletInitiated, dcapi bool
 	// proof is "jwt", "jwt.keyattest" or "attestation".
 	proof string
 }
@@ -31,6 +32,9 @@ func (v variant) String() string {
 	name := []string{"sd_jwt_vc", "immediate", "plain", "scope", "authorization_code", "by_value", v.proof}
 	if v.walletInitiated {
 		name[5] = "wallet_initiated"
+	}
+	if v.dcapi {
+		name[5] = "issuer_initiated_dc_api"
 	}
 	for i, other := range []string{"mdoc", "deferred", "encrypted", "details", "pre_authorized_code", "by_reference"} {
 		if []bool{v.mdoc, v.deferred, v.encrypted, v.details, v.preAuthorized, v.byReference}[i] {
@@ -158,15 +162,24 @@ func (s *issuer) link() string {
 // offered lets a wallet accept the offer, or begin without one.
 func (s *issuer) offered() ([]*holder.Held, *holder.Wallet, error) {
 	w := s.newWallet(fetch.Options{})
-	if s.walletInitiated {
-		offer, err := w.AskIssuer(s.t.Context(), s.id, s.configuration())
-		if err != nil {
-			return nil, w, err
-		}
-		held, err := offer.Accept(s.t.Context(), browser{s.peer})
-		return held, w, err
+	var offer *holder.Offer
+	var err error
+	switch {
+	case s.walletInitiated:
+		offer, err = w.AskIssuer(s.t.Context(), s.id, s.configuration())
+	case s.dcapi:
+		// What the suite sends along of the metadata is not the issuer's.
+		o := s.offer()
+		o["credential_issuer_metadata"] = object{"credential_issuer": s.id, "credential_endpoint": "https://10.0.0.1/"}
+		o["authorization_server_metadata"] = object{"issuer": s.id, "token_endpoint": "https://10.0.0.1/"}
+		offer, err = w.ReadOfferDCAPI(s.t.Context(), "openid4vci-v1", wire.JSON(o))
+	default:
+		offer, err = w.ReadOffer(s.t.Context(), s.link())
 	}
-	held, err := w.AcceptOffer(s.t.Context(), s.link(), browser{s.peer})
+	if err != nil {
+		return nil, w, err
+	}
+	held, err := offer.Accept(s.t.Context(), browser{s.peer})
 	return held, w, err
 }
 
