@@ -67,6 +67,15 @@ func (v *Verifier) View(ctx context.Context, cookie, id string) (*View, error) {
 	return view, nil
 }
 
+// stateInBrowser returns the state of a transaction as View does.
+func (v *Verifier) stateInBrowser(ctx context.Context, cookie, id string) (State, error) {
+	t, _, err := v.ofBrowser(ctx, cookie, id)
+	if err != nil {
+		return "", err
+	}
+	return v.peek(id, t, t.Flow == SameDevice).State, nil
+}
+
 // Return takes the browser back from the wallet with the response code and
 // releases the result. A browser without the cookie is the wallet's on another
 // device, or one that somebody led astray.

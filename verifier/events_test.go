@@ -112,3 +112,56 @@ func TestNegEvents(t *testing.T) {
 		_ = r.Body.Close()
 	}
 }
+
+// TestPageEvents listens as the page does: on another device than the wallet's the
+// answer shows, on the same device the response code shows it alone.
+func TestPageEvents(t *testing.T) {
+	t.Parallel()
+	for flow, want := range map[verifier.Flow]string{verifier.CrossDevice: "verified", verifier.SameDevice: "waiting"} {
+		b := &browser{site: newSite(t)}
+		b.v.SetPace(time.Millisecond, 5*time.Millisecond, 50*time.Millisecond)
+		page := b.begin("adult_sd_jwt", flow)
+		if got := text(t, wantCode(t, b.get(page+"/events"), http.StatusOK)); !strings.Contains(got, `{"state":"waiting"}`) {
+			t.Errorf("%s: before the answer: %q", flow, got)
+		}
+		b.answer(b.link(text(t, b.get(page))))
+		r := wantCode(t, b.get(page+"/events"), http.StatusOK)
+		if got := text(t, r); !strings.Contains(got, `{"state":"`+want+`"}`) || strings.Contains(got, "花子") || r.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s: after the answer: %q %v", flow, got, r.Header)
+		}
+		stranger := &browser{site: b.site}
+		wantCode(t, stranger.get(page+"/events"), http.StatusForbidden)
+		stranger.begin("adult_sd_jwt", flow)
+		wantCode(t, stranger.get(page+"/events"), http.StatusForbidden)
+	}
+}
+
+// TestNegPageEvents opens more streams than a page needs.
+func TestNegPageEvents(t *testing.T) {
+	t.Parallel()
+	b := &browser{site: newPartySite(t, nil)}
+	b.v.SetPace(time.Millisecond, time.Hour, time.Hour)
+	server := httptest.NewServer(b.plain)
+	t.Cleanup(server.Close)
+	page := strings.TrimPrefix(b.begin("adult_sd_jwt", verifier.CrossDevice), origin)
+	open := func() *http.Response {
+		r := must(http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+page+"/events", nil))(t)
+		r.Header.Set("Cookie", b.cookie)
+		response := must(server.Client().Do(r))(t)
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response
+	}
+	for n := range verifier.MaxPageStreams {
+		if r := open(); r.StatusCode != http.StatusOK {
+			t.Fatalf("stream %d: %d", n, r.StatusCode)
+		}
+	}
+	if r := open(); r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") == "" {
+		t.Errorf("one too many: %d", r.StatusCode)
+	}
+	// Another page has its own.
+	page = strings.TrimPrefix(b.begin("adult_sd_jwt", verifier.CrossDevice), origin)
+	if r := open(); r.StatusCode != http.StatusOK {
+		t.Errorf("another page: %d", r.StatusCode)
+	}
+}

@@ -9,3 +9,6 @@ func (v *Verifier) SetPace(poll, heartbeat, longest time.Duration) {
 
 // MaxPartyStreams is how many streams a relying party may have open.
 const MaxPartyStreams = maxPartyStreams
+
+// MaxPageStreams is how many streams a page may have open.
+const MaxPageStreams = maxPageStreams

@@ -19,40 +19,42 @@ type pace struct {
 
 var defaultPace = pace{500 * time.Millisecond, 5 * time.Second, 20 * time.Second}
 
-// The most streams at a time, for each process.
+// The most streams at a time, for each process: of programs and of pages, which
+// don't take one another's places, and of each relying party and each page.
 const (
 	maxStreams      = 1000
 	maxPartyStreams = 100
+	maxPageStreams  = 3
 )
 
-// streams counts those of a verifier that are open.
+// streams counts those that are open.
 type streams struct {
 	mu    sync.Mutex
 	total int
-	of    map[string]int // by relying party
+	of    map[string]int // by who listens
 }
 
-// enter reports whether there is room for one more.
-func (s *streams) enter(party string) bool {
+// enter reports whether there is room for one more of who listens.
+func (s *streams) enter(who string, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.total >= maxStreams || s.of[party] >= maxPartyStreams {
+	if s.total >= maxStreams || s.of[who] >= most {
 		return false
 	}
 	if s.of == nil {
 		s.of = map[string]int{}
 	}
 	s.total++
-	s.of[party]++
+	s.of[who]++
 	return true
 }
 
-func (s *streams) leave(party string) {
+func (s *streams) leave(who string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total--
-	if s.of[party]--; s.of[party] == 0 {
-		delete(s.of, party)
+	if s.of[who]--; s.of[who] == 0 {
+		delete(s.of, who)
 	}
 }
 
@@ -66,19 +68,35 @@ func (v *Verifier) stateFor(ctx context.Context, p *Party, id string) (State, er
 	return v.peek(id, t, t.Flow == SameDevice).State, nil
 }
 
-// events tells the relying party when the state of a transaction changes (HTML
-// Living Standard, server-sent events). It asks the store, so that it does not
-// matter which replica the wallet talks to.
+// events tells the relying party when the state of a transaction changes.
 func (h *handler) events(c echo.Context) error {
-	ctx, party, id := c.Request().Context(), partyOf(c), c.Param("id")
-	state, err := h.v.stateFor(ctx, party, id)
+	party, id := partyOf(c), c.Param("id")
+	return h.stream(c, &h.v.streams, party.ID, maxPartyStreams, func(ctx context.Context) (State, error) {
+		return h.v.stateFor(ctx, party, id)
+	})
+}
+
+// pageEvents tells the page of a transaction the same.
+func (h *handler) pageEvents(c echo.Context) error {
+	cookie, id := h.readCookie(c), c.Param("id")
+	return h.stream(c, &h.v.pageStreams, id, maxPageStreams, func(ctx context.Context) (State, error) {
+		return h.v.stateInBrowser(ctx, cookie, id)
+	})
+}
+
+// stream sends a state and its changes as events (HTML Living Standard,
+// server-sent events). It asks the store, so that it does not matter which replica
+// the wallet talks to.
+func (h *handler) stream(c echo.Context, open *streams, who string, most int, ask func(context.Context) (State, error)) error {
+	ctx := c.Request().Context()
+	state, err := ask(ctx)
 	if err != nil {
 		return err
 	}
-	if !h.v.streams.enter(party.ID) {
+	if !open.enter(who, most) {
 		return tooMany("as many streams of events as there may be are open", 5*time.Second)
 	}
-	defer h.v.streams.leave(party.ID)
+	defer open.leave(who)
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
 	header.Set("X-Accel-Buffering", "no")
@@ -106,7 +124,7 @@ func (h *handler) events(c echo.Context) error {
 				return nil
 			}
 		case <-poll.C:
-			next, err := h.v.stateFor(ctx, party, id)
+			next, err := ask(ctx)
 			if err != nil {
 				return nil // whoever connects again is told why
 			}

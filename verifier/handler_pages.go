@@ -17,6 +17,7 @@ func (h *handler) mountPages(server *httpd.Server, path string) {
 	routes.GET("/", h.index)
 	routes.POST(pathStart, h.start, server.LimitRate())
 	routes.GET(pathPages+"/:id", h.wait)
+	routes.GET(pathPages+"/:id/events", h.pageEvents)
 	routes.GET(pathPages+"/:id/result", h.collect)
 	routes.GET(pathDone, h.done)
 	routes.GET(pathAssets+"/:name", h.asset)
@@ -118,10 +119,16 @@ type pageData struct {
 	Link           template.URL
 	QR             *pages.QR
 	Result         *Result
-	Claims         []web.Claim
+	Shown          []shown
 	Error          string
 	Description    string
 	OtherSession   bool
+}
+
+// shown is a credential with its claims as people read them.
+type shown struct {
+	Credential
+	Claims []web.Claim
 }
 
 func (h *handler) data() pageData {
@@ -137,7 +144,7 @@ func (h *handler) showResult(c echo.Context, r *Result) error {
 		if err != nil {
 			return err
 		}
-		data.Claims = append(data.Claims, claims...)
+		data.Shown = append(data.Shown, shown{credential, claims})
 	}
 	return h.render(c, http.StatusOK, web.Result, data)
 }

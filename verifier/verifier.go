@@ -126,8 +126,8 @@ type Verifier struct {
 	// repeats are the answers to creations with an idempotency key.
 	repeats *session.Objects[repeat]
 
-	streams streams
-	pace    pace
+	streams, pageStreams streams
+	pace                 pace
 }
 
 const minToken = 32

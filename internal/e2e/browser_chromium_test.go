@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/tegata-id/tegata/credentials"
@@ -229,6 +230,20 @@ func verifierPages(t *testing.T, w *browserWorld, chromium context.Context) {
 		p.press("again")
 		p.waitFor("start-form")
 	})
+	t.Run("two credentials", func(t *testing.T) { testRepresentative(t, w, newBrowserPage(t, chromium)) })
+	t.Run("without events", func(t *testing.T) {
+		p := newBrowserPage(t, chromium)
+		// Something in between keeps them to itself.
+		callPage(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{
+			Source: `window.EventSource = class { addEventListener() {} close() {} }`,
+		})
+		link := w.begin(p, "adult_sd_jwt", "cross-device")
+		p.until(`document.documentElement.dataset.watch === "asking"`)
+		if _, err := w.wallet.Present(t.Context(), link, holder.Approve()); err != nil {
+			t.Fatal(err)
+		}
+		p.waitForState("verified")
+	})
 	t.Run("without scripts", func(t *testing.T) {
 		p := newBrowserPage(t, chromium)
 		p.withoutScripts()
@@ -255,6 +270,7 @@ func testCrossDevice(t *testing.T, w *browserWorld, p, other *browserPage) {
 	p.open(w.box.Verifier + "/")
 	p.inspect("verifier-start")
 	link := w.begin(p, "adult_sd_jwt", "cross-device")
+	p.until(`document.documentElement.dataset.watch === "listening"`)
 	p.inspect("verifier-wait")
 	p.onlyCookie()
 	code, err := pages.NewQR(link)
@@ -352,6 +368,39 @@ func testDecline(t *testing.T, w *browserWorld, p *browserPage, flow string) {
 		t.Errorf("the reason is %q", got)
 	}
 	p.inspect("verifier-declined-" + flow)
+}
+
+// testRepresentative issues the credential of a company's representative and shows
+// it together with the identity.
+func testRepresentative(t *testing.T, w *browserWorld, p *browserPage) {
+	offer, _ := w.offered(t, `{"credential_configuration_ids":["company_representative_sd_jwt"]}`)
+	if _, err := w.wallet.AcceptOffer(t.Context(), offer, browserAgent(func(_ context.Context, address string) (string, error) {
+		p.open(address)
+		p.waitFor("person-hanako")
+		p.click("person-hanako")
+		p.waitFor("approve")
+		p.inspect("issuer-review-representative")
+		p.click("approve")
+		p.waitFor("callback")
+		return p.location(), nil
+	})); err != nil {
+		t.Fatal(err)
+	}
+	link := w.begin(p, "company_representative", "cross-device")
+	p.inspect("verifier-wait-representative")
+	if _, err := w.wallet.Present(t.Context(), link, holder.Approve()); err != nil {
+		t.Fatal(err)
+	}
+	p.waitForState("verified")
+	for id, want := range map[string]string{
+		"claim-identity_sd_jwt-name": "山田　花子", "claim-company_representative_sd_jwt-organization-name": "手形商事株式会社",
+		"claim-company_representative_sd_jwt-organization-corporate_number": "1700150099901", "claim-company_representative_sd_jwt-authority": "代表取締役",
+	} {
+		if got := p.text(id); got != want {
+			t.Errorf("%s is %q, want %q", id, got, want)
+		}
+	}
+	p.inspect("verifier-result-representative")
 }
 
 // withoutScripts turns off the scripts of the pages.

@@ -17,8 +17,8 @@ func (p *browserPage) artifact(name string, data []byte) {
 	}
 }
 
-// inspect checks what holds for every page, in both colour schemes, and takes
-// a picture of each.
+// inspect checks what holds for every page, in both colour schemes and at the
+// width of a phone and of a desk, and takes a picture of each.
 func (p *browserPage) inspect(name string) {
 	p.t.Helper()
 	for _, fault := range evaluate[[]string](p, pageFaults) {
@@ -31,15 +31,27 @@ func (p *browserPage) inspect(name string) {
 		for _, fault := range evaluate[[]string](p, contrastFaults) {
 			p.t.Errorf("%s, %s: %s", name, scheme, fault)
 		}
-		ctx, cancel := context.WithTimeout(p.ctx, browserPatience)
-		picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-		cancel()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		p.artifact(name+"-"+scheme+".png", picture)
+		p.picture(name + "-" + scheme)
 	}
 	callPage(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+	p.do(chromedp.EmulateViewport(deskWidth, 900))
+	for _, fault := range evaluate[[]string](p, pageFaults) {
+		p.t.Errorf("%s, at a desk: %s", name, fault)
+	}
+	p.picture(name + "-desk")
+	p.do(chromedp.EmulateViewport(phoneWidth, 844, chromedp.EmulateScale(2)))
+}
+
+// picture keeps a picture of the whole page.
+func (p *browserPage) picture(name string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, browserPatience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.artifact(name+".png", picture)
 }
 
 // pageFaults lists what is wrong with the structure of a page.

@@ -23,8 +23,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// phoneWidth is the width that the pages must fit, in CSS pixels.
-const phoneWidth = 390
+// The widths that the pages must fit, in CSS pixels.
+const (
+	phoneWidth = 390
+	deskWidth  = 1280
+)
 
 // browserPatience bounds every wait for a page.
 const browserPatience = 20 * time.Second

@@ -55,6 +55,9 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := box.OfferCompanies(); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := config.Load(box.ConfigFile)
 	if err != nil {
 		t.Fatal(err)

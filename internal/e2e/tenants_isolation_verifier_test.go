@@ -56,6 +56,9 @@ func verifierMatrix() map[string]entry {
 		"GET /transactions/:id": {attempts: []attempt{
 			{"cookie", tryPageCookie("")}, {"transaction", tryPageTransaction("")},
 		}},
+		"GET /transactions/:id/events": {attempts: []attempt{
+			{"cookie", tryPageCookie("/events")}, {"transaction", tryPageTransaction("/events")},
+		}},
 		"GET /transactions/:id/result": {attempts: []attempt{
 			{"cookie", tryPageCookie("/result")}, {"transaction", tryPageTransaction("/result")},
 		}},
@@ -415,6 +418,10 @@ func tryPageTransaction(page string) func(t *testing.T, n *neighbours) trial {
 	return func(t *testing.T, n *neighbours) trial {
 		t.Helper()
 		here, there := n.a.begins(t, verifier.CrossDevice), n.b.begins(t, verifier.CrossDevice)
+		if page == "/events" { // which end with an answer
+			n.a.respond(t, here)
+			n.b.respond(t, there)
+		}
 		at := func(a asked) string { return "/transactions/" + a.ID + page }
 		return trial{
 			own:   n.a.visit(t, at(here), here.cookie.header(n)),

@@ -15,6 +15,7 @@ type Label struct{ JA, EN string }
 var functions = template.FuncMap{
 	"asked":     asked,
 	"clock":     clock,
+	"kind":      func(v any) Label { return look(kinds, v) },
 	"reason":    func(v any) Label { return look(reasons, v) },
 	"statement": func(v any) Label { return look(statements, v) },
 	"status":    func(v any) Label { return look(statuses, v) },
@@ -50,18 +51,29 @@ func asked(paths []string) []Label {
 
 var ageOver = regexp.MustCompile(`(?:^|\.)age_(?:equal_or_over\.|over_)(\d{1,3})$`)
 
-// ClaimLabel returns what people call a claim of the credentials of the presets. path
-// is the claim's, with dots, and may begin with a namespace.
+// ClaimLabel returns what people call a claim of the credentials of the presets.
+// path is the claim's, with dots, and may begin with a namespace.
 func ClaimLabel(path string) Label {
+	label, _ := labelOf(path)
+	return label
+}
+
+// labelOf returns the label, and its place in the order in which people read
+// claims.
+func labelOf(path string) (Label, int) {
 	if m := ageOver.FindStringSubmatch(path); m != nil {
-		return Label{m[1] + "歳以上", m[1] + " or over"}
+		return Label{m[1] + "歳以上", m[1] + " or over"}, len(claimLabels)
 	}
-	for _, c := range claimLabels {
-		if path == c.path || strings.HasSuffix(path, "."+c.path) {
-			return c.label
+	found, longest := len(claimLabels)+1, 0
+	for n, c := range claimLabels {
+		if len(c.path) > longest && (path == c.path || strings.HasSuffix(path, "."+c.path)) {
+			found, longest = n, len(c.path)
 		}
 	}
-	return Label{JA: path}
+	if longest == 0 {
+		return Label{JA: path}, found
+	}
+	return claimLabels[found].label, found
 }
 
 var claimLabels = []struct {
@@ -69,10 +81,10 @@ var claimLabels = []struct {
 	label Label
 }{
 	{"organization.name", Label{"商号または名称", "Name of the company"}},
-	{"organization.corporate_number", Label{"法人番号", "Corporate number"}},
-	{"organization.registered_office", Label{"本店または主たる事務所", "Registered office"}},
 	{"organization_name", Label{"商号または名称", "Name of the company"}},
+	{"organization.corporate_number", Label{"法人番号", "Corporate number"}},
 	{"corporate_number", Label{"法人番号", "Corporate number"}},
+	{"organization.registered_office", Label{"本店または主たる事務所", "Registered office"}},
 	{"registered_office", Label{"本店または主たる事務所", "Registered office"}},
 	{"authority", Label{"代表者の資格", "Authority"}},
 	{"registered_as_of", Label{"登記を確認した日", "Registration as of"}},
@@ -88,6 +100,14 @@ var claimLabels = []struct {
 	{"address.formatted", Label{"住所", "Address"}},
 	{"address", Label{"住所", "Address"}},
 	{"address_substitutes", Label{"住所の代替文字", "Substituted characters of the address"}},
+}
+
+// kinds are what people call the types of the presets, by vct and doctype.
+var kinds = map[string]Label{
+	"urn:tegata:identity:jp:1":               {"本人確認証明書", "Identity"},
+	"id.tegata.identity.jp.1":                {"本人確認証明書", "Identity"},
+	"urn:tegata:company-representative:jp:1": {"法人代表者証明書", "Company representative"},
+	"id.tegata.company_representative.jp.1":  {"法人代表者証明書", "Company representative"},
 }
 
 var statements = map[string]Label{

@@ -15,6 +15,8 @@ func TestClaimLabel(t *testing.T) {
 		"age_equal_or_over.18":         "18歳以上",
 		"org.iso.23220.1.age_over_65":  "65歳以上",
 		"address.formatted":            "住所",
+		"organization.name":            "商号または名称",
+		"x.organization_name":          "商号または名称",
 		"surname":                      "surname",
 		"page_over_18":                 "page_over_18",
 	} {

@@ -72,8 +72,8 @@ type Claim struct {
 	Said Label
 }
 
-// Flatten lists the leaves of a JSON object of claims, in the order of their
-// names. prefix, the id of the credential query, becomes part of the ids.
+// Flatten lists the leaves of a JSON object of claims, in the order in which
+// people read them. prefix, the id of the credential query, becomes part of the ids.
 func Flatten(prefix string, claims []byte) ([]Claim, error) {
 	decoder := json.NewDecoder(bytes.NewReader(claims))
 	decoder.UseNumber()
@@ -97,6 +97,11 @@ func Flatten(prefix string, claims []byte) ([]Claim, error) {
 			c.Said = Label{"いいえ", "No"}
 		}
 		out = append(out, c)
+	})
+	slices.SortStableFunc(out, func(a, b Claim) int {
+		_, before := labelOf(a.Name)
+		_, after := labelOf(b.Name)
+		return before - after
 	})
 	return out, nil
 }
