@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,7 @@ type walletProvider struct {
 	now     func() time.Time
 	invalid map[string]map[uint64]status.Value
 	fetched map[string]int
+	size    uint64 // of the lists, 1024 at least
 	// publish, if set, takes the place of an honest publication.
 	publish func(o status.TokenOptions, list *status.List) (string, error)
 }
@@ -51,7 +54,7 @@ func (p *walletProvider) fetch(_ context.Context, uri string, _ ...string) ([]by
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fetched[uri]++
-	list, err := status.NewList(1024, 2)
+	list, err := status.NewList(int(max(p.size, 1024)), 2)
 	if err != nil {
 		return nil, "", err
 	}
@@ -513,21 +516,51 @@ func TestAttestationKill(t *testing.T) {
 	})
 }
 
-// BenchmarkRecheckWallets looks at attestations of which none is revoked.
+// BenchmarkRecheckWallets looks at the status of as many wallets as
+// TEGATA_CASCADE_ENTRIES says, first when nothing has happened and then when one
+// in ten was revoked.
 func BenchmarkRecheckWallets(b *testing.B) {
-	const wallets = 1000
+	wallets := uint64(1000)
+	if text := os.Getenv(entriesVariable); text != "" {
+		var err error
+		if wallets, err = strconv.ParseUint(text, 10, 64); err != nil {
+			b.Fatal(err)
+		}
+	}
 	databasetest.EachBenchmark(b, func(b *testing.B, c database.Config) {
-		w, _ := newAttested(b, databasetest.Open(b, c))
-		for n := range uint64(wallets) {
-			w.give(b, n, n, 1)
+		w, p := newAttested(b, databasetest.Open(b, c))
+		p.size = wallets
+		var group sync.WaitGroup
+		for part := range uint64(50) {
+			group.Go(func() {
+				for n := part; n < wallets; n += 50 {
+					if _, err := w.giveTo(context.Background(), importTenant, importType, CascadeRule{}, n, n, 1); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		look := func() (revoked int, took time.Duration) {
+			w.now = w.now.Add(time.Hour)
+			began := time.Now()
+			revoked, err := w.Recheck(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			return revoked, time.Since(began)
 		}
 		for b.Loop() {
-			w.now = w.now.Add(time.Hour)
-			if n, err := w.Recheck(b.Context()); err != nil || n != 0 {
-				b.Fatal(n, err)
+			if n, _ := look(); n != 0 {
+				b.Fatal(n)
 			}
 		}
-		b.ReportMetric(float64(2*wallets*b.N)/b.Elapsed().Seconds(), "attestations/s")
+		b.ReportMetric(float64(2*wallets)*float64(b.N)/b.Elapsed().Seconds(), "attestations/s")
+		for n := uint64(0); n < wallets; n += 10 {
+			p.set(walletList, n, status.Invalid)
+		}
+		revoked, took := look()
+		b.ReportMetric(float64(revoked)/took.Seconds(), "revocations/s")
 	})
 }
 

@@ -177,11 +177,25 @@ const fallBatch = 100
 // them. Unknown pseudonyms are no error.
 func (r *Records) RevokeByAttestations(ctx context.Context, tenant string, pseudonyms []string) error {
 	for chunk := range slices.Chunk(slices.Sorted(slices.Values(pseudonyms)), matchChunk) {
-		condition, args := in("pseudonym", 3, chunk)
-		err := r.changeList(ctx, `UPDATE accepted_attestations SET revoked_at = $1 WHERE tenant = $2 AND revoked_at = 0 AND `+condition,
-			append([]any{r.Now().Unix(), tenant}, args...)...)
-		if err != nil {
+		if err := r.DB.Write(ctx, func(tx *sql.Tx) error { return r.markAttestations(ctx, tx, tenant, chunk) }); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// markAttestations records the revocations, one row after the other, as
+// markEvidence does.
+func (r *Records) markAttestations(ctx context.Context, tx *sql.Tx, tenant string, pseudonyms []string) error {
+	update, err := tx.PrepareContext(ctx, `
+		UPDATE accepted_attestations SET revoked_at = $1 WHERE tenant = $2 AND pseudonym = $3 AND revoked_at = 0`)
+	if err != nil {
+		return fmt.Errorf("records: revoke attestations: %w", err)
+	}
+	defer update.Close()
+	for _, pseudonym := range pseudonyms {
+		if _, err := update.ExecContext(ctx, r.Now().Unix(), tenant, pseudonym); err != nil {
+			return fmt.Errorf("records: revoke attestations: %w", err)
 		}
 	}
 	return nil
@@ -217,9 +231,9 @@ type attestedBatch struct{ pseudonym, id, reason string }
 func (r *Records) fall(ctx context.Context, tx *sql.Tx, tenant string) (batches, revoked int, err error) {
 	var list []attestedBatch
 	err = each(ctx, tx, `
-		SELECT b.pseudonym, b.batch_id, a.reason FROM accepted_attestations a
-		JOIN attested_batches b ON b.tenant = a.tenant AND b.pseudonym = a.pseudonym
-		WHERE a.tenant = $1 AND a.revoked_at > 0 ORDER BY b.pseudonym, b.batch_id LIMIT $2`, []any{tenant, fallBatch}, func(rows *sql.Rows) error {
+		SELECT a.pseudonym, b.batch_id, a.reason FROM accepted_attestations a CROSS JOIN attested_batches b
+		WHERE a.tenant = $1 AND a.revoked_at > 0 AND b.tenant = a.tenant AND b.pseudonym = a.pseudonym
+		ORDER BY a.revoked_at, a.pseudonym, b.batch_id LIMIT $2`, []any{tenant, fallBatch}, func(rows *sql.Rows) error {
 		var b attestedBatch
 		err := rows.Scan(&b.pseudonym, &b.id, &b.reason)
 		list = append(list, b)

@@ -152,7 +152,7 @@ type fallen struct {
 func unrevoked(ctx context.Context, tx *sql.Tx, tenant, condition string, args ...any) (out []fallen, err error) {
 	err = each(ctx, tx, `
 		SELECT id, type, evidence_pseudonym, batch_id, list_id, idx FROM issued_credentials
-		WHERE tenant = $1 AND revoked_at = 0 AND `+condition+` ORDER BY id`,
+		WHERE tenant = $1 AND revoked_at = 0 AND `+condition,
 		append([]any{tenant}, args...), func(rows *sql.Rows) error {
 			var c fallen
 			if err := rows.Scan(&c.id, &c.credentialType, &c.pseudonym, &c.batch, &c.entry.ListID, &c.entry.Index); err != nil {

@@ -22,8 +22,8 @@ CREATE TABLE accepted_attestations (
     PRIMARY KEY (tenant, pseudonym),
     FOREIGN KEY (tenant, list_id) REFERENCES attestation_lists (tenant, id)
 );
-CREATE INDEX accepted_attestations_list ON accepted_attestations (tenant, list_id, pseudonym) WHERE revoked_at = 0;
-CREATE INDEX accepted_attestations_revoked ON accepted_attestations (tenant, pseudonym) WHERE revoked_at > 0;
+CREATE INDEX accepted_attestations_list ON accepted_attestations (tenant, list_id, pseudonym);
+CREATE INDEX accepted_attestations_revoked ON accepted_attestations (tenant, revoked_at, pseudonym) WHERE revoked_at > 0;
 
 -- Which credentials rest on them: those that were issued at once. A row goes
 -- when its credentials have fallen or ended.
