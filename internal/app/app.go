@@ -1,3 +1,6 @@
+// Package app wires a process from its configuration: it is the one place
+// where the roles meet the stores, the keys and the clock. The subcommands of
+// cmd/tegata are thin covers of this package.
 package app
 
 import (
@@ -5,12 +8,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/sync/errgroup"
 
@@ -187,4 +193,65 @@ func (a *App) Routes(name string) []httpd.Route {
 		return t.server.Routes()
 	}
 	return nil
+}
+
+// lastSpans is how long the end of a process waits for its last spans to be
+// delivered.
+const lastSpans = 3 * time.Second
+
+func (a *App) openTracing(ctx context.Context) (err error) {
+	o := telemetry.TraceOptions{Roots: a.roots, Log: a.opt.Log, Exporter: a.opt.Spans, SampleRatio: 1}
+	if c := a.cfg.Telemetry; c != nil {
+		o.Endpoint, o.SampleRatio = c.OTLPEndpoint, c.SampleRatio
+	} else if o.Exporter == nil {
+		return nil
+	}
+	a.tracing, err = telemetry.NewTracing(ctx, o)
+	return err
+}
+
+// closeTracing delivers the last spans. A receiver that is away is no reason to
+// call the end of a process unclean; the log has it.
+func (a *App) closeTracing() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastSpans)
+	defer cancel()
+	if err := a.tracing.Shutdown(ctx); err != nil {
+		a.opt.Log.Warn("the last spans were not delivered", "cause", err.Error())
+	}
+	a.tracing = nil
+}
+
+// Serve runs the process that a configuration file describes, until ctx ends
+// and everything in flight has been answered. Whenever reload receives, the file
+// is read again and the tenants in it are put in the place of those that serve.
+func Serve(ctx context.Context, path string, logs io.Writer, reload <-chan os.Signal) error {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	log, err := cfg.Log.Logger(logs)
+	if err != nil {
+		return err
+	}
+	a, err := New(ctx, cfg, Options{Log: log, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	group, running := errgroup.WithContext(ctx)
+	ended, end := context.WithCancel(running)
+	group.Go(func() error {
+		defer end()
+		return a.Run(running)
+	})
+	group.Go(func() error {
+		for {
+			select {
+			case <-ended.Done():
+				return nil
+			case <-reload:
+				a.reloadFile(ended, path)
+			}
+		}
+	})
+	return group.Wait()
 }

@@ -1,13 +1,11 @@
 package config
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -53,15 +51,6 @@ type RelyingParty struct {
 	Webhook *Webhook `yaml:"webhook,omitempty"`
 
 	file string
-}
-
-// Webhook is the address of a relying party's program.
-type Webhook struct {
-	// URL is https. The host must be on the public internet and the port 443
-	// unless PrivateNetwork is set: the relying party has its name point where it
-	// likes.
-	URL            string `yaml:"url"`
-	PrivateNetwork bool   `yaml:"private_network,omitempty"`
 }
 
 // AllowedClaims is what may be asked of credentials of one type in one format.
@@ -122,31 +111,6 @@ func (v *Verifier) parties() []RelyingParty {
 
 // HasParties reports whether there are relying parties with keys of their own.
 func (v *Verifier) HasParties() bool { return len(v.RelyingParties)+len(v.inFolder) > 0 }
-
-// HasWebhooks reports whether a relying party has a webhook, which takes a
-// database.
-func (v *Verifier) HasWebhooks() bool { return len(v.Webhooks()) > 0 }
-
-// Webhooks returns the webhooks by relying party.
-func (v *Verifier) Webhooks() map[string]Webhook {
-	all := map[string]Webhook{}
-	for _, p := range v.parties() {
-		if p.Webhook != nil {
-			all[p.ID] = *p.Webhook
-		}
-	}
-	return all
-}
-
-// PrivateHosts returns host:port of webhooks that may be in private networks.
-func (v *Verifier) PrivateHosts() (hosts []string) {
-	for _, w := range v.Webhooks() {
-		if u, err := url.Parse(w.URL); err == nil && w.PrivateNetwork && u.Hostname() != "" {
-			hosts = append(hosts, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
-		}
-	}
-	return hosts
-}
 
 // Parties returns what the verifier needs to know of its relying parties.
 func (v *Verifier) Parties() ([]verifier.Party, error) {
@@ -261,9 +225,6 @@ func (c *RelyingParty) check(f faults) verifier.Party {
 	c.checkAllowed(&p, f)
 	return p
 }
-
-// maxWebhook is the longest URL of a webhook.
-const maxWebhook = 2048
 
 func (c *RelyingParty) checkKeys(p *verifier.Party, f faults) {
 	if len(c.APIKeys) == 0 && len(c.Certificates) == 0 && c.CertificateName == "" {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tegata-id/tegata/credentials/trust/jpki"
 	"github.com/tegata-id/tegata/internal/statuslist"
 )
 
@@ -158,9 +157,6 @@ func (t *Tenant) check(mode Mode, f faults) {
 	}
 }
 
-// dottedPolicy is what certificate policies look like.
-var dottedPolicy = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]{0,9}))+$`)
-
 // tenantPath is what the paths of tenants look like.
 var tenantPath = regexp.MustCompile(`^(/[a-z0-9][a-z0-9._-]{0,62}){1,4}$`)
 
@@ -188,114 +184,6 @@ func checkOrigin(key, origin string, mode Mode, f faults) {
 		f.add(key, "loopback is not for mode production")
 	}
 }
-
-func (i *Issuer) checkOpenID(f faults) {
-	if i.OpenID == nil {
-		return
-	}
-	if u, err := url.Parse(i.OpenID.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		f.add("openid.issuer", "must be an https URL without a query")
-	}
-	if i.OpenID.ClientID == "" {
-		f.add("openid.client_id", "is needed; the provider gives it out")
-	}
-	if len(i.Keys.OpenID) == 0 {
-		f.add("keys.openid", "a key is needed to authenticate to the OpenID provider")
-	}
-}
-
-func (j *JPKI) check(mode Mode, f faults) {
-	if _, err := jpki.SignatureProfile(mode.JPKI(), j.SmartphonePolicies...); err != nil {
-		f.add("jpki.smartphone_policies", "%s", strings.TrimPrefix(err.Error(), "jpki: "))
-	}
-	checkPolicies("jpki.smartphone_policies", j.SmartphonePolicies, f)
-	if u, err := url.Parse(j.SignerURL); j.SignerURL != "" && (err != nil || !appScheme.MatchString(u.Scheme) || u.Fragment != "") {
-		f.add("jpki.signer_url", "must be an https URL or begin with the scheme of an app, such as tegata-sign://")
-	}
-	switch {
-	case j.Throwaway && mode == ModeProduction:
-		f.add("jpki.throwaway", "not in mode production")
-	case j.Throwaway && (len(j.SignatureAnchors) > 0 || j.LooksUp()):
-		f.add("jpki.throwaway", "not together with signature_anchors, crl_url, crl_folder, ocsp_url and operator_url")
-	case j.Throwaway:
-	case len(j.SignatureAnchors) == 0:
-		f.add("jpki.signature_anchors", "at least one is needed")
-	case !j.LooksUp():
-		f.add("jpki", "crl_url, crl_folder, ocsp_url or operator_url is needed, because nothing is issued on a certificate that may be revoked")
-	}
-	if j.CRLURL != "" && j.CRLFolder != "" {
-		f.add("jpki.crl_folder", "not together with crl_url")
-	}
-	if j.CRLURL != "" && !strings.HasPrefix(j.CRLURL, "https://") {
-		f.add("jpki.crl_url", "an https URL is needed, because it names municipalities")
-	}
-	if j.OCSPURL != "" && !strings.HasPrefix(j.OCSPURL, "https://") && !strings.HasPrefix(j.OCSPURL, "http://") {
-		f.add("jpki.ocsp_url", "an https or http URL is needed")
-	}
-	if j.OperatorURL != "" && !strings.HasPrefix(j.OperatorURL, "https://") {
-		f.add("jpki.operator_url", "an https URL is needed, because nothing else shows that the answers are the operator's")
-	}
-	if (j.OperatorURL != "") != (j.OperatorToken != "") {
-		f.add("jpki.operator_token_file", "needed with operator_url and only there")
-	}
-	for _, choice := range []struct {
-		field, value string
-		values       []string
-	}{
-		{"ocsp_nonce", j.OCSPNonce, []string{NonceRequired, NonceOptional, NonceNone}},
-		{"ocsp_hash", j.OCSPHash, []string{HashSHA256, HashSHA1}},
-		{"on_unavailable", j.OnUnavailable, []string{UseFresh, HardFail}},
-	} {
-		if choice.value != "" && !slices.Contains(choice.values, choice.value) {
-			f.add("jpki."+choice.field, "one of %s", strings.Join(choice.values, ", "))
-		}
-	}
-}
-
-// checkPolicies reports what is no certificate policy.
-func checkPolicies(field string, policies []string, f faults) {
-	for _, policy := range policies {
-		if !dottedPolicy.MatchString(policy) {
-			f.add(field, "%q is not an object identifier such as 1.2.392.200149.8.5.1.1.40", policy)
-		}
-	}
-}
-
-func (i *Issuer) checkReturning(mode Mode, f faults) {
-	r := i.JPKI.Returning
-	if r == nil {
-		return
-	}
-	const field = "jpki.returning_users"
-	if i.Lifetimes.RefreshToken == 0 {
-		f.add(field, "lifetimes.refresh_token is needed, because wallets come back with a refresh token")
-	}
-	if _, err := jpki.AuthenticationProfile(mode.JPKI(), r.SmartphonePolicies...); err != nil {
-		f.add(field+".smartphone_policies", "%s", strings.TrimPrefix(err.Error(), "jpki: "))
-	}
-	checkPolicies(field+".smartphone_policies", r.SmartphonePolicies, f)
-	switch {
-	case i.JPKI.Throwaway && (len(r.AuthenticationAnchors) > 0 || r.OCSPURL != ""):
-		f.add(field, "neither authentication_anchors nor ocsp_url together with throwaway")
-	case i.JPKI.Throwaway:
-	case len(r.AuthenticationAnchors) == 0:
-		f.add(field+".authentication_anchors", "at least one is needed")
-	case !i.JPKI.Authentication().LooksUp():
-		f.add(field+".ocsp_url", "is needed without crl_url, crl_folder and operator_url: nobody comes back with a certificate that may be revoked")
-	}
-	if r.OCSPURL != "" && !strings.HasPrefix(r.OCSPURL, "https://") && !strings.HasPrefix(r.OCSPURL, "http://") {
-		f.add(field+".ocsp_url", "an https or http URL is needed")
-	}
-}
-
-// LooksUp reports whether a way to look up revocation is named.
-func (j *JPKI) LooksUp() bool {
-	return j.CRLURL != "" || j.CRLFolder != "" || j.OCSPURL != "" || j.OperatorURL != ""
-}
-
-// appScheme is https or the scheme of an app, which has a hyphen or a dot in it
-// so that it is none that a browser knows.
-var appScheme = regexp.MustCompile(`^(https|[a-z][a-z0-9+]*[.-][a-z0-9+.-]+)$`)
 
 // paths returns every path in the section.
 func (t *Tenant) paths() []*string {

@@ -1,12 +1,32 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/tegata-id/tegata/internal/database"
+	"github.com/tegata-id/tegata/internal/session"
 )
+
+// Database names the SQL database.
+type Database struct {
+	// Driver is sqlite, for one process, or postgres.
+	Driver string `yaml:"driver"`
+	// Path is the file of an SQLite database.
+	Path string `yaml:"path"`
+	// URL names a PostgreSQL database, as postgres://user@host:port/name with
+	// the parameters of libpq; there is no password in it.
+	URL          string `yaml:"url"`
+	PasswordFile string `yaml:"password_file"`
+	// Timeout is how long a statement of PostgreSQL may take before the answer
+	// is 503; 5s if left out.
+	Timeout Duration `yaml:"timeout"`
+	// Connections limits those that read; 8 if left out. There are two more
+	// that write.
+	Connections int `yaml:"connections"`
+}
 
 // check reports faults of the section. needed says that a role keeps records.
 func (c *Database) check(needed bool, mode Mode, f faults) {
@@ -66,4 +86,39 @@ func (c *Database) Options() (database.Config, error) {
 	}
 	options.Password = string(password)
 	return options, nil
+}
+
+// Redis names the Redis servers.
+type Redis struct {
+	// Addresses has one address for a single server, all of them for a cluster
+	// and those of the sentinels together with MasterName.
+	Addresses    []string `yaml:"addresses"`
+	MasterName   string   `yaml:"master_name"`
+	Username     string   `yaml:"username"`
+	PasswordFile string   `yaml:"password_file"`
+	DB           int      `yaml:"db"`
+	Prefix       string   `yaml:"prefix"`
+	// Timeout is how long an operation may take before the answer is 503.
+	Timeout Duration `yaml:"timeout"`
+}
+
+// Client makes a client of the servers, which does not connect
+// yet.
+func (c *Redis) Client(now func() time.Time) (*session.Redis, error) {
+	options := session.Options{
+		Addrs: c.Addresses, MasterName: c.MasterName, Cluster: len(c.Addresses) > 1 && c.MasterName == "",
+		Username: c.Username, DB: c.DB, Prefix: c.Prefix, Timeout: time.Duration(c.Timeout),
+	}
+	if c.PasswordFile != "" {
+		password, err := ReadSecret("redis.password_file", c.PasswordFile, 1)
+		if err != nil {
+			return nil, err
+		}
+		options.Password = string(password)
+	}
+	backend, err := session.NewRedis(options, now)
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	return backend, nil
 }
