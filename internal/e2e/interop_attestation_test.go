@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"crypto"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,12 +44,19 @@ func attestationSteps(status string) []string {
 	}
 }
 
-// TestNodeAttestations has other people's libraries verify what the wallet
-// provider attests and the wallet engine proves, before and after the instance is
-// revoked.
-func TestNodeAttestations(t *testing.T) {
+// pythonSteps are those of the Python program.
+var pythonSteps = []string{
+	"jwcrypto verifies the client attestation, its proof of possession and the key attestation",
+	"jwcrypto refuses them changed, of another type or for another anchor or key",
+	"jwcrypto and pycose read the status of both in both forms, and refuse the lists changed",
+}
+
+// TestAttestationsElsewhere has other people's libraries, in two languages, verify
+// what the wallet provider attests and the wallet engine proves, before and after
+// the instance is revoked.
+func TestAttestationsElsewhere(t *testing.T) {
 	t.Parallel()
-	node := findNode(t)
+	node, python := findNode(t), findPython(t)
 	d := deployWithAttestationStatus(t)
 	p, ok := d.newWallet(t).Attester.(*holder.Provider)
 	if !ok {
@@ -62,6 +70,8 @@ func TestNodeAttestations(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantSteps(t, runNode(t, node, "attestations.mjs", d.box.TLSRoot, input), attestationSteps(status))
+		out := runPythonProgram(t, python, "attestations.py", d.box.TLSRoot, w)
+		wantSteps(t, strings.Split(strings.TrimSpace(string(out)), "\n"), pythonSteps)
 	}
 	run("VALID")
 	if err := p.Revoke(t.Context(), w.Audience); err != nil {

@@ -145,6 +145,18 @@ func (d *deployment) askPython(t *testing.T, python string, by asker, query stri
 
 func runPython(t *testing.T, python string, root *x509.Certificate, world pythonWorld) *pythonAnswer {
 	t.Helper()
+	out := runPythonProgram(t, python, "wallet.py", root, world)
+	answer := &pythonAnswer{}
+	if err := json.Unmarshal(out, answer); err != nil {
+		t.Fatalf("the wallet printed %q: %v", out, err)
+	}
+	return answer
+}
+
+// runPythonProgram runs a program, which gets JSON, to its end and returns what it
+// printed.
+func runPythonProgram(t *testing.T, python, program string, root *x509.Certificate, world any) []byte {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	input, err := json.Marshal(world)
@@ -156,18 +168,14 @@ func runPython(t *testing.T, python string, root *x509.Certificate, world python
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, python, "-B", "wallet.py")
+	cmd := exec.CommandContext(ctx, python, "-B", program)
 	cmd.Dir = pythonDir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SSL_CERT_FILE=" + roots}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("the wallet ended with %v\n%s", err, stderr.Bytes())
+		t.Fatalf("%s ended with %v\n%s%s", program, err, stdout.Bytes(), stderr.Bytes())
 	}
-	answer := &pythonAnswer{}
-	if err := json.Unmarshal(stdout.Bytes(), answer); err != nil {
-		t.Fatalf("the wallet printed %q: %v", stdout.Bytes(), err)
-	}
-	return answer
+	return stdout.Bytes()
 }
 
 // findPython returns the Python that has the packages of the wallet.

@@ -4,14 +4,12 @@ Reads from standard input the link, a credential with its key, and the anchors
 of who may ask and issue; prints how it was asked and what the verifier answered.
 """
 
-import base64
 import hashlib
 import json
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from datetime import datetime, timezone
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -23,26 +21,7 @@ from sd_jwt.holder import SDJWTHolder
 from sd_jwt.verifier import SDJWTVerifier
 
 import devresponse
-
-
-def leaf_of(header, anchors, typ):
-    """Returns the certificate of a JWS, which must lead to one of the anchors."""
-    if header["typ"] != typ or header["alg"] != "ES256":
-        raise ValueError(f"{header['typ']} signed with {header['alg']}")
-    chain = [x509.load_der_x509_certificate(base64.b64decode(c)) for c in header["x5c"]]
-    now = datetime.now(timezone.utc)
-    for i, certificate in enumerate(chain):
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            raise ValueError("a certificate is not valid now")
-        above = chain[i + 1 : i + 2] or [a for a in anchors if a.subject == certificate.issuer]
-        if not above:
-            raise ValueError("the chain does not lead to an anchor")
-        certificate.verify_directly_issued_by(above[0])
-    return chain[0]
-
-
-def key_of(certificate):
-    return JWK.from_pyca(certificate.public_key())
+from chains import key_of, leaf_of
 
 
 def http(url, form=None):
