@@ -564,6 +564,32 @@ func BenchmarkRecheckWallets(b *testing.B) {
 	})
 }
 
+// Wallet providers may be taken out of the configuration while tokens and
+// credentials of their wallets are out.
+func TestNoProviderAnyMore(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		w, _ := newAttested(t, db)
+		c := w.give(t, 1, 1, 1)
+		access := &oauth.Access{Statuses: []credentials.StatusRef{{URI: walletList, Index: 1}}}
+		if err := w.stillAWallet(t.Context(), access); err != nil {
+			t.Errorf("honest twin: %v", err)
+		}
+		w.cfg.KeyAttesters = nil
+		if err := w.stillAWallet(t.Context(), access); !errors.Is(err, ErrAttestationStatus) {
+			t.Errorf("got %v", err)
+		}
+		if err := w.stillAWallet(t.Context(), &oauth.Access{}); err != nil {
+			t.Errorf("a wallet without a status: %v", err)
+		}
+		w.now = w.now.Add(time.Hour)
+		if n, err := w.Recheck(t.Context()); n != 0 || !errors.Is(err, errNoProvider) {
+			t.Errorf("%d fell, %v", n, err)
+		}
+		w.fell(t, false, c...)
+	})
+}
+
 // EU-PP-13: credentials end before the status of the wallet they fall with.
 func TestAttestedUntil(t *testing.T) {
 	t.Parallel()

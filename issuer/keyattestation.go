@@ -71,6 +71,10 @@ var ErrAttestationStatus = errors.New("the status of an attestation is unavailab
 // stillAttested refuses wallets and keys whose attestation was revoked, with an
 // error code.
 func (i *Issuer) stillAttested(ctx context.Context, statuses []credentials.StatusRef, code string) error {
+	if len(statuses) > 0 && i.cfg.KeyAttesters == nil {
+		// The providers were taken out since the token request.
+		return fmt.Errorf("%w: %w", ErrAttestationStatus, errNoProvider)
+	}
 	for _, ref := range statuses {
 		result, err := i.cfg.KeyAttesters.Status.Check(ctx, ref)
 		if err != nil {
