@@ -43,7 +43,7 @@ func DecodeValue(data []byte) (credentials.Value, error) {
 	if err := checkDepth(data); err != nil {
 		return nil, err
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(data))
+	d := jsontext.NewDecoder(bytes.NewBuffer(data)) // which it reads in place
 	v, err := readValue(d)
 	if err != nil {
 		return nil, jsonError(err)
