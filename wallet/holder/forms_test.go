@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -190,5 +191,74 @@ func TestTransactionData(t *testing.T) {
 				t.Errorf("authorized: %q", got)
 			}
 		})
+	}
+}
+
+// TestNegPrefix has links of clients that no request object could prove. Nobody is
+// asked for one (VP-RU-07, VP-CI-06 to VP-CI-10).
+func TestNegPrefix(t *testing.T) {
+	t.Parallel()
+	for name, id := range map[string]func(w *world) string{
+		"honest":           func(w *world) string { return openid4vp.X509HashClientID(w.access.Leaf()) },
+		"redirect_uri":     func(w *world) string { return "redirect_uri:" + w.base + "/response" },
+		"DID":              func(*world) string { return "decentralized_identifier:did:web:verifier.example" },
+		"federation":       func(w *world) string { return "openid_federation:" + w.base },
+		"attestation":      func(*world) string { return "verifier_attestation:verifier.example" },
+		"origin":           func(*world) string { return "origin:https://verifier.example" },
+		"not registered":   func(*world) string { return "verifier.example" },
+		"unknown prefix":   func(*world) string { return "x509_sum:AAAA" },
+		"unknown, in caps": func(*world) string { return "X509_HASH:AAAA" },
+	} {
+		for _, method := range []string{"", openid4vp.MethodPost} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.wallet.AcceptUnsigned = true
+				w.hold("sd")
+				w.request = func() string { return "x" }
+				link := w.base + "/?client_id=" + url.QueryEscape(id(w)) + "&request_uri=" + url.QueryEscape(w.base+"/request")
+				if method != "" {
+					link += "&request_uri_method=" + method
+				}
+				_, err := w.wallet.Present(t.Context(), link, holder.Approve())
+				if err == nil || w.called("/request") != (name == "honest") || len(w.posted) > 0 {
+					t.Errorf("%v, asked for the request: %v, sent %v", err, w.called("/request"), w.posted)
+				}
+			})
+		}
+	}
+}
+
+// TestTrustedAuthorities shows credentials of the authorities that a verifier names
+// (HAIP-21).
+func TestTrustedAuthorities(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hold("sd")
+	query := func(key []byte) string {
+		return strings.Replace(querySD, `"meta"`, `"trusted_authorities":[{"type":"aki","values":["`+jose.EncodeBase64(key)+`"]}],"meta"`, 1)
+	}
+	if _, err := w.ask(query(w.sd.Leaf().AuthorityKeyId)).present(holder.Approve()); err != nil {
+		t.Errorf("of the authority: %v", err)
+	}
+	if _, err := w.ask(query([]byte("another authority"))).present(holder.Approve()); !errors.Is(err, holder.ErrNoMatch) {
+		t.Errorf("of another: %v", err)
+	}
+}
+
+// TestResource tells a server of several issuers which one is meant (VCI-AZ-05).
+func TestResource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if w.hold("sd"); w.par.Has("resource") {
+		t.Errorf("pushed %v to the issuer's own server", w.par)
+	}
+	w.tenant = "/tenant"
+	offer, err := w.wallet.AskIssuer(t.Context(), w.base+w.tenant, "sd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, err := offer.Accept(t.Context(), w); err != nil || len(held) != 3 || w.par.Get("resource") != w.base+w.tenant {
+		t.Errorf("%d credentials, %v, pushed %v", len(held), err, w.par)
 	}
 }

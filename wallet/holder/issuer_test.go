@@ -25,7 +25,7 @@ func (w *world) issuerMetadata(rw http.ResponseWriter, r *http.Request) {
 		SigningAlgorithms: []string{"ES256"}, KeyAttestations: &openid4vci.KeyAttestationsRequired{},
 	}}
 	m := &openid4vci.IssuerMetadata{
-		CredentialIssuer: w.base, CredentialEndpoint: w.base + "/credential",
+		CredentialIssuer: w.base + w.tenant, CredentialEndpoint: w.base + "/credential",
 		NonceEndpoint: w.base + "/nonce", DeferredCredentialEndpoint: w.base + "/deferred", NotificationEndpoint: w.base + "/notification",
 		Batch: &openid4vci.Batch{Size: 10},
 		Configurations: map[string]*openid4vci.Configuration{
@@ -38,6 +38,9 @@ func (w *world) issuerMetadata(rw http.ResponseWriter, r *http.Request) {
 				BindingMethods: []string{openid4vci.BindingCOSEKey}, ProofTypes: attested,
 			},
 		},
+	}
+	if w.tenant != "" {
+		m.AuthorizationServers = []string{w.base}
 	}
 	if w.editIssuer != nil {
 		w.editIssuer(m)
@@ -195,7 +198,7 @@ func (w *world) credential(rw http.ResponseWriter, r *http.Request) {
 		id = "sd"
 	}
 	proven, err := openid4vci.VerifyProofs(r.Context(), request.Proofs, openid4vci.ProofExpect{
-		Audience: w.base, ClientID: clientID, RequireNonce: true, MaxKeys: 10, Now: time.Now(), RequireKeyAttestation: id == "doc",
+		Audience: w.base + w.tenant, ClientID: clientID, RequireNonce: true, MaxKeys: 10, Now: time.Now(), RequireKeyAttestation: id == "doc",
 		KeyAttestation: &attestation.KeyExpect{Policy: policy(w.ca, trust.ProfileWalletProvider)},
 	})
 	if err != nil || proven.Nonce != "c-nonce" {

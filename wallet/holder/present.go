@@ -78,6 +78,15 @@ func (w *Wallet) fetchRequest(ctx context.Context, raw string) (*openid4vp.Reque
 		}
 		return openid4vp.ParseUnsigned(link.Parameters, options)
 	}
+	id, err := openid4vp.ParseClientID(link.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if id.Prefix != openid4vp.X509Hash && id.Prefix != openid4vp.X509SanDNS {
+		// No request object could prove it, so that nobody is asked for one, nor told
+		// what the wallet can do (section 5.10).
+		return nil, &openid4vp.Error{Code: openid4vp.InvalidRequest, Description: "the client identifier prefix allows no request object that the wallet accepts"}
+	}
 	object := link.Request
 	switch {
 	case object != "":

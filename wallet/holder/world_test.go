@@ -67,6 +67,8 @@ type world struct {
 	editIssuer func(*openid4vci.IssuerMetadata)
 	// metadata answers in the issuer's place with what it would say.
 	metadata func(rw http.ResponseWriter, r *http.Request, m *openid4vci.IssuerMetadata)
+	// tenant is the path of the issuer, whose authorization server has none.
+	tenant string
 	// types answers at /type.
 	types http.HandlerFunc
 	// accepted are the Accept headers that metadata saw.
@@ -227,6 +229,7 @@ func (w *world) mux() http.Handler {
 		writeJSON(rw, 200, openid4vci.CredentialOffer{CredentialIssuer: w.base, ConfigurationIDs: []string{"sd"}})
 	})
 	mux.HandleFunc("GET "+openid4vci.WellKnownIssuer, w.issuerMetadata)
+	mux.HandleFunc("GET "+openid4vci.WellKnownIssuer+"/tenant", w.issuerMetadata)
 	mux.HandleFunc("GET "+openid4vci.WellKnownAuthorizationServer, w.serverMetadata)
 	mux.HandleFunc("GET /type", func(rw http.ResponseWriter, r *http.Request) { w.types(rw, r) })
 	mux.HandleFunc("POST /par", w.push)
