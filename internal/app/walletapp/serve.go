@@ -21,14 +21,12 @@ import (
 // times of its own and never because of what the person does.
 const checkEvery = 6 * time.Hour
 
-// keepUp does the wallet's upkeep now and then until ctx ends.
+// keepUp does the wallet's upkeep now and then until ctx ends, the first time not at
+// once: that would say when the person has opened their wallet.
 func keepUp(ctx context.Context, a *App, log *slog.Logger) {
-	for ctx.Err() == nil {
+	for wait := rand.N(checkEvery / 4); holder.Sleep(ctx, wait) == nil; wait = checkEvery + rand.N(checkEvery/4) {
 		if _, err := a.Upkeep(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "not everything could be looked up or renewed", "error", err)
-		}
-		if holder.Sleep(ctx, checkEvery+rand.N(checkEvery/4)) != nil {
-			return
 		}
 	}
 }
