@@ -13,8 +13,8 @@ var (
 	ErrBlocked = errors.New("address not allowed")
 	// ErrTooLarge says that the body is larger than MaxBytes.
 	ErrTooLarge = errors.New("response too large")
-	// ErrRedirect says that there were more redirects than allowed.
-	ErrRedirect = errors.New("too many redirects")
+	// ErrRedirect says that the answer was a redirect: none are followed.
+	ErrRedirect = errors.New("redirects are not followed")
 	// ErrContentType says that the answer has another type than was asked
 	// for, or a content encoding.
 	ErrContentType = errors.New("unexpected content type")

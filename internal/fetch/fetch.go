@@ -25,7 +25,6 @@ const (
 	DefaultMaxBytes    = 1 << 20 // bytes
 	DefaultTimeout     = 10 * time.Second
 	DefaultConcurrency = 16
-	maxRedirectLimit   = 3
 	maxHeaderBytes     = 32 << 10
 	maxURLLength       = 8 << 10
 )
@@ -57,8 +56,6 @@ type Options struct {
 	// Timeout bounds everything from waiting for a free place to the last
 	// byte of the body.
 	Timeout time.Duration
-	// MaxRedirects is how many redirects a Get follows: 0 to 3.
-	MaxRedirects int
 	// Concurrency is how many requests run at once; others wait.
 	Concurrency int
 	// Tracer makes a span for every request, without its URL. Optional. No
@@ -90,9 +87,6 @@ func New(options Options) (*Client, error) {
 	if options.Now == nil {
 		return nil, errors.New("a client needs a clock")
 	}
-	if options.MaxRedirects < 0 || options.MaxRedirects > maxRedirectLimit {
-		return nil, fmt.Errorf("a client follows 0 to %d redirects", maxRedirectLimit)
-	}
 	if options.MaxBytes <= 0 {
 		options.MaxBytes = DefaultMaxBytes
 	}
@@ -123,7 +117,7 @@ func New(options Options) (*Client, error) {
 			MaxConnsPerHost:        options.Concurrency,
 			IdleConnTimeout:        30 * time.Second,
 		},
-		CheckRedirect: c.checkRedirect,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return ErrRedirect },
 	}
 	return c, nil
 }
@@ -166,8 +160,7 @@ func (c *Client) Get(ctx context.Context, rawURL string, accept ...string) (*Res
 	return c.GetWith(ctx, rawURL, nil, accept...)
 }
 
-// GetWith is Get with headers of the caller's, such as Authorization. A client
-// that sends secrets should follow no redirects.
+// GetWith is Get with headers of the caller's, such as Authorization.
 func (c *Client) GetWith(ctx context.Context, rawURL string, headers http.Header, accept ...string) (*Response, error) {
 	header := http.Header{}
 	for name, values := range headers {
@@ -179,8 +172,7 @@ func (c *Client) GetWith(ctx context.Context, rawURL string, headers http.Header
 	return c.do(ctx, http.MethodGet, rawURL, nil, header, accept)
 }
 
-// Post sends a body and returns the answer of whatever type. It follows no
-// redirects: what it sends is meant for one recipient. The headers are added to
+// Post sends a body and returns the answer of whatever type. The headers are added to
 // the request and may be nil. A status outside the 200s is a *StatusError, whose
 // response holds the body that explains it.
 func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []byte, headers http.Header) (*Response, error) {
@@ -260,15 +252,6 @@ func (c *Client) read(response *http.Response) (*Response, error) {
 		mediaType = "" // as good as none
 	}
 	return &Response{Status: response.StatusCode, ContentType: mediaType, Header: response.Header, Body: body}, nil
-}
-
-// checkRedirect looks at every hop as if it were the first.
-func (c *Client) checkRedirect(next *http.Request, via []*http.Request) error {
-	if via[0].Method != http.MethodGet || len(via) > c.options.MaxRedirects {
-		return ErrRedirect
-	}
-	next.Header.Del("Referer") // the standard library sets it
-	return c.guard.check(next.URL)
 }
 
 // wrap names the purpose, and takes the URL out of the error: it may hold what

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -62,14 +61,6 @@ func NoteError(c echo.Context, e *Error) {
 	setRetryAfter(c, e.RetryAfter)
 }
 
-type requestIDKey struct{}
-
-// RequestID returns the identifier of the request that ctx belongs to, or "".
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
 // newRequestID returns 128 random bits as 32 letters. Without digits it can
 // never be taken for an Individual Number and be blotted out in the log.
 func newRequestID() string {
@@ -94,7 +85,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, span := s.options.Tracer.Start(request.Context(), "request",
 			trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
 		ev.span = span
-		c.SetRequest(request.WithContext(context.WithValue(ctx, requestIDKey{}, ev.requestID)))
+		c.SetRequest(request.WithContext(ctx))
 		c.Response().Header().Set("X-Request-Id", ev.requestID)
 		if m := s.options.Metrics; m != nil {
 			defer m.Begin(s.options.Name)()

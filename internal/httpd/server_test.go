@@ -259,19 +259,14 @@ func TestErrorsAreLoggedButNotSent(t *testing.T) {
 	}
 }
 
-func TestRequestIDReachesServices(t *testing.T) {
+func TestRequestID(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
-	var seen string
-	f.Echo().GET("/", func(c echo.Context) error {
-		seen = httpd.RequestID(c.Request().Context())
-		return ok(c)
-	})
+	f.Echo().GET("/", ok)
 	request := httptest.NewRequest("GET", "/", nil)
 	request.Header.Set("X-Request-Id", "chosen-by-the-client")
-	response := f.do(request)
-	if id := response.Header.Get("X-Request-Id"); id == "chosen-by-the-client" || len(id) != 32 || id != seen || strings.ContainsAny(id, "0123456789") {
-		t.Errorf("request id %q, in the context %q", id, seen)
+	if id := f.do(request).Header.Get("X-Request-Id"); len(id) != 32 || strings.ContainsAny(id, "0123456789") || !strings.Contains(f.log.String(), id) {
+		t.Errorf("request id %q", id)
 	}
 }
 

@@ -1,7 +1,5 @@
 package provider
 
-import "errors"
-
 // Reason is why a request was refused. It is the reason member of the problem
 // (RFC 9457) that answers it.
 type Reason string
@@ -60,16 +58,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
-
-// ReasonOf returns the reason of an error of this package, and "" for every
-// other error.
-func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Reason
-	}
-	return ""
-}
 
 func refuse(reason Reason, detail string, cause error) *Error {
 	return &Error{Reason: reason, Detail: detail, Cause: cause}
