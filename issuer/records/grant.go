@@ -128,7 +128,8 @@ func (r *Records) RevokeGrant(ctx context.Context, tenant, id, reason string) (r
 			return err
 		}
 		revoked, err = r.revokeWhere(ctx, tx, tenant, causeGrant, reason, `
-			grant_id IN (SELECT g.id FROM grants g WHERE g.tenant = $1 AND (g.id = $2 OR g.root_id = $2))`, id)
+			grant_id IN (SELECT g.id FROM grants g WHERE g.tenant = $1 AND g.id = $2
+				UNION ALL SELECT g.id FROM grants g WHERE g.tenant = $1 AND g.root_id = $2)`, id)
 		return err
 	})
 	if err != nil {
