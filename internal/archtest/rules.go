@@ -110,4 +110,4 @@ var bans = []ban{
 }
 
 // maxLines is the most lines of a file that is not a test.
-const maxLines = 450
+const maxLines = 400
