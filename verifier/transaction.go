@@ -200,7 +200,9 @@ func (v *Verifier) start(ctx context.Context, p *Party, r StartRequest, browser 
 		err = v.transactions.Put(ctx, id, t)
 	}
 	if err == nil {
-		err = v.watch(ctx, id, &t)
+		if err = v.watch(ctx, id, &t); err != nil {
+			_ = v.cancelFor(ctx, p, id) // nobody knows of it
+		}
 	}
 	if err != nil {
 		return nil, refuse(CodeUnavailable, "try again later", err)

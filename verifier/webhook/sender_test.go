@@ -387,17 +387,19 @@ func TestSlowReceiverStarvesNobody(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, databasetest.Open(t, database.Config{}))
 	var held, most atomic.Int32
-	release := make(chan struct{})
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
 	r := receive(t, s.ring, s.clock.Now, func(_ http.ResponseWriter, request *http.Request) bool {
 		if request.URL.Path == "/bank" {
 			now := held.Add(1)
 			for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
 			}
-			<-release
+			<-released
 			held.Add(-1)
 		}
 		return false
 	})
+	t.Cleanup(release)
 	o := trusting(r.Server)
 	o.Timeout = time.Minute
 	sender := s.sender(o, map[string]string{"bank": r.URL + "/bank", "shop": r.URL + "/shop"})
@@ -420,7 +422,7 @@ func TestSlowReceiverStarvesNobody(t *testing.T) {
 	if !slices.Equal(got, want) || most.Load() != webhook.PerParty {
 		t.Errorf("arrived %q, %d at once at the slow receiver", got, most.Load())
 	}
-	close(release)
+	release()
 	for range 20 {
 		r.next(t)
 	}
