@@ -8,8 +8,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// How often, and after how long, opening a file that another has locked is tried
+// again.
+const (
+	openTries = 100
+	openPause = 50 * time.Millisecond
 )
 
 func (d *DB) openSQLite(ctx context.Context, c Config) error {
@@ -58,10 +67,26 @@ func openSQLitePool(ctx context.Context, path string, query url.Values, conns in
 	pool := sql.OpenDB(preparing{connector})
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	if err := pool.PingContext(ctx); err != nil {
+	err = pool.PingContext(ctx)
+	// SQLite does not wait for the lock that the change of a new file to a
+	// write-ahead log takes, so who comes at the same time tries again.
+	for tries := 0; tries < openTries && busy(err); tries++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(openPause):
+		}
+		err = pool.PingContext(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), pool.Close())
 	}
 	return pool, nil
+}
+
+// busy reports whether another process or connection held a lock.
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // claimFile creates the file before SQLite does, because SQLite would give it
