@@ -247,22 +247,27 @@ func (k *checker) chain(ctx context.Context, t config.Tenant, where, file string
 	told := k.Count(report.Fault) > before && strings.Contains(k.Findings[len(k.Findings)-1].What, "certificate 0 of the chain")
 	valid := told || k.validityAt(where, file, chain[0], at)
 	profile, ok := signerProfile(where)
+	use, _, _ := strings.Cut(where, "[")
+	server := strings.HasSuffix(use, "."+config.UseTLS)
 	for i, c := range chain {
 		if !selfSigned(c) {
 			continue
 		}
-		if i == 0 {
+		// Whoever a key authenticates to as a client was told of its certificate.
+		if i == 0 && (ok || server) {
 			k.add(where, file, "have a CA issue a certificate for the key; a self-signed one is refused by wallets", "the certificate of the key is self-signed")
-		} else if ok {
+		} else if i > 0 && ok {
 			k.add(where, file, "take the last certificate out of the file: whoever trusts the anchor has it already", "the chain includes its trust anchor")
 		}
 	}
-	if !ok {
+	if server {
 		k.serverName(t, where, file, chain[0])
-	} else if err := profile.CheckSigner(chain[0]); err != nil {
-		k.add(where, file, "have the CA issue a certificate for this use ("+profile.Name+")", err.Error())
-	} else {
-		k.clientName(t, where, file, chain[0])
+	} else if ok {
+		if err := profile.CheckSigner(chain[0]); err != nil {
+			k.add(where, file, "have the CA issue a certificate for this use ("+profile.Name+")", err.Error())
+		} else {
+			k.clientName(t, where, file, chain[0])
+		}
 	}
 	if k.Count(report.Fault) > before || !valid {
 		return

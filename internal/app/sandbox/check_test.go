@@ -370,6 +370,38 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckClientKeys has a key authenticate to a server of others, who know its
+// certificate: nothing need have issued it, and no host is named in it.
+func TestCheckClientKeys(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t, sandbox.Options{})
+	key, err := d.ca(trusttest.CAOptions{}).IssueStatusSigner(trusttest.LeafOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := keys.EncodeKeyPEM(key.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := config.Key{Key: d.path("client.key.pem"), Chain: d.path("client.chain.pem")}
+	d.write(client.Key, pem)
+	d.write(client.Chain, keys.EncodeChainPEM(key.Chain))
+	d.selfSigned(client)
+	d.cfg.Issuer.Keys.OpenID = config.KeyList{client}
+	d.cfg.Issuer.OpenID = &config.OpenID{Issuer: "https://op.example/api/realms/main", ClientID: "RP00000001", ACRValues: []string{"aal3"}}
+	d.save()
+	r := check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now})
+	if r.ExitCode() != 0 || !slices.ContainsFunc(r.Findings, func(f report.Finding) bool {
+		return f.Level == report.OK && f.Where == "issuer.keys.openid"
+	}) {
+		t.Errorf("the client's key is not found good\n%s", text(r))
+	}
+	d.write(client.Key, []byte("no key"))
+	if r := check.Run(t.Context(), d.box.ConfigFile, check.Options{Now: time.Now}); !named(r, report.Fault, "issuer.keys.openid", "") {
+		t.Errorf("a spoilt key is good\n%s", text(r))
+	}
+}
+
 // TestCheckProduction turns a sandbox into mode production.
 func TestCheckProduction(t *testing.T) {
 	t.Parallel()
